@@ -1,0 +1,46 @@
+//! Functions of one real variable that a LUT evaluates.
+
+use serde::{Deserialize, Serialize};
+
+/// A function of one real variable. One LUT evaluates any of them, at the same cost.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "function", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Function {
+    /// x
+    Identity,
+    /// max(x, 0)
+    Relu,
+    /// The hyperbolic tangent: bounded, odd, so it fills a LUT's output range evenly.
+    Tanh,
+    /// x times the normal distribution function, in its tanh form (Hendrycks and Gimpel, 2016).
+    Gelu,
+}
+
+impl Function {
+    /// The function's value.
+    pub fn evaluate(self, x: f64) -> f64 {
+        match self {
+            Self::Identity => x,
+            Self::Relu => x.max(0.0),
+            Self::Tanh => x.tanh(),
+            Self::Gelu => {
+                let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
+                0.5 * x * (1.0 + inner.tanh())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_values() {
+        assert_eq!(Function::Identity.evaluate(-2.5), -2.5);
+        assert_eq!(Function::Relu.evaluate(-2.5), 0.0);
+        assert_eq!(Function::Relu.evaluate(2.5), 2.5);
+        assert!((Function::Tanh.evaluate(0.5) - 0.462_117).abs() < 1e-6);
+        assert!((Function::Gelu.evaluate(1.0) - 0.841_192).abs() < 1e-6);
+    }
+}

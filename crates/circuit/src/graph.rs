@@ -1,0 +1,164 @@
+//! The lowered circuit: a list of primitive operations on fixed-point torus values.
+//!
+//! A value x of range [-r, r] is held as the torus element `x * scale`, `scale` chosen so that the
+//! range fills as much of the torus as noise allows. Ciphertexts carry that value plus noise.
+
+use crate::function::Function;
+
+/// A node's index in the circuit's list; inputs always come before their users.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NodeId(pub usize);
+
+/// A matrix of small integers, row-major.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IntMatrix {
+    rows: usize,
+    columns: usize,
+    data: Vec<i8>,
+}
+
+impl IntMatrix {
+    /// `data` holds `rows * columns` integers, row by row; `None` when it does not.
+    pub fn new(rows: usize, columns: usize, data: Vec<i8>) -> Option<Self> {
+        (rows.checked_mul(columns) == Some(data.len())).then_some(Self {
+            rows,
+            columns,
+            data,
+        })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// All integers, row by row.
+    pub fn data(&self) -> &[i8] {
+        &self.data
+    }
+
+    /// One row.
+    pub fn row(&self, row: usize) -> &[i8] {
+        &self.data[row * self.columns..(row + 1) * self.columns]
+    }
+
+    /// One column, top to bottom.
+    pub fn column(&self, column: usize) -> impl Iterator<Item = i8> + '_ {
+        self.data
+            .iter()
+            .skip(column)
+            .step_by(self.columns.max(1))
+            .copied()
+    }
+}
+
+/// What is known of one value before anything is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Value {
+    /// Torus units per real unit.
+    pub scale: f64,
+    /// No input can make the noiseless value exceed this absolute value on the torus.
+    pub bound: f64,
+    /// Variance of the noise it carries, as a fraction of the torus, squared.
+    pub variance: f64,
+}
+
+/// One function in one LUT: torus in, torus out.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LutCell {
+    /// What is evaluated, on real numbers.
+    pub function: Function,
+    /// Torus units per real unit at the input.
+    pub input_scale: f64,
+    /// Added to the real input; costs neither range nor noise, as it lives in the table.
+    pub input_bias: f64,
+    /// Torus units per real unit at the output.
+    pub output_scale: f64,
+}
+
+impl LutCell {
+    /// The table's value for a torus input in [-1/4, 1/4).
+    pub fn apply(&self, torus: f64) -> f64 {
+        self.output_scale
+            * self
+                .function
+                .evaluate(torus / self.input_scale + self.input_bias)
+    }
+}
+
+/// A primitive operation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    /// Clear table \[entries x width\] times the client's encrypted bag: `width` values. The bag has
+    /// one coefficient per vocabulary entry, over as many ring ciphertexts as that takes. No
+    /// bootstrap; one ring product per column and ring ciphertext.
+    Lookup {
+        /// Row v holds the embedding of vocabulary entry v.
+        table: IntMatrix,
+        /// Torus units for a weight of 1 in the bag.
+        input_scale: f64,
+    },
+    /// Integer weights \[out x in\] times values, plus constants. No bootstrap, no ring product.
+    Linear {
+        /// Row i makes output i.
+        weights: IntMatrix,
+        /// Torus constants added to the outputs.
+        bias: Vec<f64>,
+    },
+    /// One programmable bootstrap per value.
+    Lut {
+        /// The function of each value.
+        cells: Vec<LutCell>,
+    },
+    /// Packs the values into one ring ciphertext and rounds it, to be sent to the client.
+    Response,
+}
+
+/// One operation with what is known of its outputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// The layer it comes from.
+    pub name: String,
+    /// What it does.
+    pub op: Op,
+    /// The node it works on; `None` for the one that works on the client's input.
+    pub input: Option<NodeId>,
+    /// Its outputs.
+    pub values: Vec<Value>,
+}
+
+impl Node {
+    /// How many LUTs it costs.
+    pub fn luts(&self) -> usize {
+        match &self.op {
+            Op::Lut { cells } => cells.len(),
+            _ => 0,
+        }
+    }
+
+    /// How many clear x encrypted ring products it costs, on rings of this dimension.
+    pub fn ring_products(&self, ring_dimension: usize) -> usize {
+        match &self.op {
+            Op::Lookup { table, .. } => table.rows().div_ceil(ring_dimension) * table.columns(),
+            _ => 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matrix_rows_and_columns() {
+        let matrix = IntMatrix::new(2, 3, vec![1, 2, 3, 4, 5, 6]).expect("6 = 2 x 3");
+        assert_eq!(matrix.row(1), [4, 5, 6]);
+        assert_eq!(matrix.column(1).collect::<Vec<_>>(), [2, 5]);
+        assert!(IntMatrix::new(2, 3, vec![0; 5]).is_none());
+    }
+}

@@ -1,0 +1,39 @@
+//! What Cipherformer computes: circuits of quantized layers on fixed-point torus values.
+//!
+//! A [`Model`] is what an owner trains: integer weights, steps, biases, activations. [`lower`] turns it
+//! into [`graph`] nodes, choosing the scale of every tensor so that its range and a guard band fit
+//! the torus. [`Circuit::new`] checks the result and is the only way to get a [`Circuit`]. One
+//! interpreter, [`evaluate`], runs it with any [`Engine`]: [`Reference`] and [`Simulate`] are here, the
+//! encrypted one is in the `fhe` crate.
+//!
+//! No cryptography library and no async here: only numbers, among them the [`noise`] formulas and the
+//! [`parameters`] they depend on.
+
+mod circuit;
+mod digest;
+mod error;
+mod estimate;
+mod evaluate;
+mod features;
+mod folder;
+mod function;
+pub mod graph;
+mod lower;
+mod manifest;
+mod model;
+pub mod noise;
+pub mod parameters;
+mod plain;
+
+pub use circuit::{Circuit, Description, FAILURE_LIMIT_LOG2};
+pub use digest::hex;
+pub use error::CircuitError;
+pub use estimate::{Estimate, LayerEstimate, estimate};
+pub use evaluate::{At, Engine, Observer, Progress, evaluate};
+pub use features::{Bag, Vocabulary, extract};
+pub use function::Function;
+pub use lower::{GUARD_LOG2, LUT_HALF_RANGE, RESPONSE_HALF_RANGE, lower};
+pub use manifest::{FORMAT, InputLayout, Manifest, OutputLayout};
+pub use model::{Block, Dense, Embedding, Model, Quantized};
+pub use parameters::ParameterSet;
+pub use plain::{Reference, Simulate};

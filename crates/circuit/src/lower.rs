@@ -1,0 +1,325 @@
+//! Lowering: from layers on real numbers to primitive operations on the torus.
+//!
+//! This is where scales are chosen. Going through the layers in order, each tensor is scaled so that
+//! its hard bound, plus a guard band of [`GUARD_LOG2`], just fits the range of what comes next: half
+//! the torus before a LUT, the whole torus before the response.
+//!
+//! Bounds are hard: interval arithmetic from `sum_v x_v <= 1` through every layer. No input, however
+//! odd, can leave its range; only noise can, with the probability that the guard band allows.
+
+use crate::error::CircuitError;
+use crate::function::Function;
+use crate::graph::{LutCell, Node, NodeId, Op, Value};
+use crate::model::{Block, Dense, Embedding, Model};
+use crate::noise::guard_in_stds;
+use crate::parameters::ParameterSet;
+
+/// log2 of the failure probability that guard bands are made for. Lower than the 2^-40 that a circuit
+/// must keep: the difference costs half a percent of the range.
+pub const GUARD_LOG2: f64 = -64.0;
+
+/// Half of a LUT's input range: [-1/4, 1/4), as the blind rotation is negacyclic.
+pub const LUT_HALF_RANGE: f64 = 0.25;
+
+/// Half of the torus, which the response may fill.
+pub const RESPONSE_HALF_RANGE: f64 = 0.5;
+
+/// Lowers a model to primitive operations, in evaluation order.
+///
+/// # Errors
+/// Shapes that do not fit together, weights that are not finite, or a noise so large that no scale
+/// leaves room for the guard band.
+pub fn lower(model: &Model, parameters: &ParameterSet) -> Result<Vec<Node>, CircuitError> {
+    check_embedding(&model.embedding)?;
+    let mut nodes = vec![lower_embedding(&model.embedding, parameters)?];
+    let mut bias = model.embedding.bias.clone();
+    let mut steps = model.embedding.table.step.clone();
+    if model.blocks.is_empty() {
+        return Err(shape("model", "at least one block", "none"));
+    }
+    for (index, block) in model.blocks.iter().enumerate() {
+        let name = format!("dense{}", index + 1);
+        check_dense(&name, &block.dense, steps.len())?;
+        let last = index + 1 == model.blocks.len();
+        let (lut, linear) = lower_block(&name, block, &nodes, &bias, last, parameters)?;
+        nodes.extend([lut, linear]);
+        bias.clone_from(&block.dense.bias);
+        steps.clone_from(&block.dense.weights.step);
+    }
+    nodes.push(lower_response(&nodes, parameters));
+    Ok(nodes)
+}
+
+/// The lookup of the bag. The scale of the bag is the same for all columns, so the column with the
+/// largest integer decides.
+fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<Node, CircuitError> {
+    let table = &embedding.table.integers;
+    let columns: Vec<(f64, f64)> = (0..table.columns())
+        .map(|column| {
+            let largest = table.column(column).map(magnitude).fold(0.0, f64::max);
+            (largest, square_sum(table.column(column)))
+        })
+        .collect();
+    let limit = |&(largest, squares): &(f64, f64)| {
+        let carried = squares * parameters.fresh_variance();
+        room(LUT_HALF_RANGE, carried + parameters.lut_input_variance()) / largest
+    };
+    let scale = columns.iter().map(limit).fold(f64::INFINITY, f64::min);
+    if !(scale.is_finite() && scale > 0.0) {
+        return Err(no_room("embedding"));
+    }
+    let values = columns
+        .iter()
+        .zip(&embedding.table.step)
+        .map(|(&(largest, squares), &step)| Value {
+            scale: scale / step,
+            bound: scale * largest,
+            variance: squares * parameters.fresh_variance(),
+        })
+        .collect();
+    Ok(Node {
+        name: "embedding".to_owned(),
+        op: Op::Lookup {
+            table: table.clone(),
+            input_scale: scale,
+        },
+        input: None,
+        values,
+    })
+}
+
+/// A LUT and the linear layer it feeds. The linear layer's range decides the LUT's output scale, one
+/// for all of its values.
+fn lower_block(
+    name: &str,
+    block: &Block,
+    nodes: &[Node],
+    input_bias: &[f64],
+    last: bool,
+    parameters: &ParameterSet,
+) -> Result<(Node, Node), CircuitError> {
+    let source = NodeId(nodes.len() - 1);
+    let inputs = &nodes[source.0].values;
+    let largest: Vec<f64> = inputs
+        .iter()
+        .zip(input_bias)
+        .map(|(value, &bias)| largest_output(block.activation, value, bias))
+        .collect();
+    let scale = output_scale(&block.dense, &largest, last, parameters);
+    if !(scale.is_finite() && scale > 0.0) {
+        return Err(no_room(name));
+    }
+    let lut = lut_node(
+        name, block, source, inputs, input_bias, &largest, scale, parameters,
+    );
+    let linear = linear_node(name, &block.dense, &lut, source, scale, last);
+    Ok((lut, linear))
+}
+
+#[allow(clippy::too_many_arguments)]
+fn lut_node(
+    name: &str,
+    block: &Block,
+    source: NodeId,
+    inputs: &[Value],
+    input_bias: &[f64],
+    largest: &[f64],
+    scale: f64,
+    parameters: &ParameterSet,
+) -> Node {
+    let cells = inputs
+        .iter()
+        .zip(input_bias)
+        .map(|(value, &input_bias)| LutCell {
+            function: block.activation,
+            input_scale: value.scale,
+            input_bias,
+            output_scale: scale,
+        })
+        .collect();
+    let values = largest
+        .iter()
+        .map(|&largest| Value {
+            scale,
+            bound: largest * scale,
+            variance: parameters.lut_output_variance(),
+        })
+        .collect();
+    Node {
+        name: name.replace("dense", "activation"),
+        op: Op::Lut { cells },
+        input: Some(source),
+        values,
+    }
+}
+
+/// Biases of inner layers live in the next LUT's table; the last layer's are added to the scores.
+fn linear_node(
+    name: &str,
+    dense: &Dense,
+    lut: &Node,
+    source: NodeId,
+    scale: f64,
+    last: bool,
+) -> Node {
+    let weights = &dense.weights.integers;
+    let bias: Vec<f64> = (0..weights.rows())
+        .map(|row| {
+            if last {
+                dense.bias[row] * scale / dense.weights.step[row]
+            } else {
+                0.0
+            }
+        })
+        .collect();
+    let values = (0..weights.rows())
+        .map(|row| {
+            let terms = || weights.row(row).iter().zip(&lut.values);
+            Value {
+                scale: scale / dense.weights.step[row],
+                bound: bias[row].abs() + terms().map(|(&w, v)| magnitude(w) * v.bound).sum::<f64>(),
+                variance: terms()
+                    .map(|(&w, v)| magnitude(w).powi(2) * v.variance)
+                    .sum(),
+            }
+        })
+        .collect();
+    Node {
+        name: name.to_owned(),
+        op: Op::Linear {
+            weights: weights.clone(),
+            bias,
+        },
+        input: Some(NodeId(source.0 + 1)),
+        values,
+    }
+}
+
+fn lower_response(nodes: &[Node], parameters: &ParameterSet) -> Node {
+    let source = NodeId(nodes.len() - 1);
+    let values = nodes[source.0]
+        .values
+        .iter()
+        .map(|value| Value {
+            variance: value.variance
+                + parameters.packing_variance()
+                + parameters.response_variance(),
+            ..*value
+        })
+        .collect();
+    Node {
+        name: "response".to_owned(),
+        op: Op::Response,
+        input: Some(source),
+        values,
+    }
+}
+
+/// The largest scale of a LUT's outputs at which every sum of the dense layer fits its range.
+fn output_scale(dense: &Dense, largest: &[f64], last: bool, parameters: &ParameterSet) -> f64 {
+    let weights = &dense.weights.integers;
+    (0..weights.rows())
+        .map(|row| {
+            let row_weights = weights.row(row);
+            let sum: f64 = row_weights
+                .iter()
+                .zip(largest)
+                .map(|(&w, &largest)| magnitude(w) * largest)
+                .sum();
+            let carried =
+                square_sum(row_weights.iter().copied()) * parameters.lut_output_variance();
+            if last {
+                let added = parameters.packing_variance() + parameters.response_variance();
+                let bias = dense.bias[row].abs() / dense.weights.step[row];
+                room(RESPONSE_HALF_RANGE, carried + added) / (sum + bias)
+            } else {
+                room(LUT_HALF_RANGE, carried + parameters.lut_input_variance()) / sum
+            }
+        })
+        .fold(f64::INFINITY, f64::min)
+}
+
+/// The largest absolute output of a function over all the inputs a value can take, guard band
+/// included. Sampled: the functions are smooth or monotone between samples.
+fn largest_output(function: Function, value: &Value, bias: f64) -> f64 {
+    const SAMPLES: u32 = 4096;
+    (0..=SAMPLES)
+        .map(|i| {
+            let torus = LUT_HALF_RANGE * (f64::from(i) / f64::from(SAMPLES / 2) - 1.0);
+            function.evaluate(torus / value.scale + bias).abs()
+        })
+        .fold(0.0, f64::max)
+}
+
+/// What is left of half a range when the guard band for this noise is taken off; negative if nothing.
+fn room(half_range: f64, variance: f64) -> f64 {
+    half_range - guard_in_stds(GUARD_LOG2) * variance.sqrt()
+}
+
+fn magnitude(weight: i8) -> f64 {
+    f64::from(weight).abs()
+}
+
+fn square_sum(weights: impl Iterator<Item = i8>) -> f64 {
+    weights.map(|w| f64::from(w).powi(2)).sum()
+}
+
+fn check_embedding(embedding: &Embedding) -> Result<(), CircuitError> {
+    let table = &embedding.table;
+    if table.integers.rows() == 0 || table.integers.columns() == 0 {
+        return Err(shape("embedding", "at least one row and column", "none"));
+    }
+    let width = table.integers.columns();
+    check_lengths("embedding", width, &table.step, &embedding.bias)
+}
+
+fn check_dense(layer: &str, dense: &Dense, inputs: usize) -> Result<(), CircuitError> {
+    let weights = &dense.weights.integers;
+    if weights.columns() != inputs || weights.rows() == 0 {
+        return Err(shape(
+            layer,
+            &format!("weights [outputs x {inputs}]"),
+            &format!("[{} x {}]", weights.rows(), weights.columns()),
+        ));
+    }
+    check_lengths(layer, weights.rows(), &dense.weights.step, &dense.bias)
+}
+
+fn check_lengths(
+    layer: &str,
+    outputs: usize,
+    step: &[f64],
+    bias: &[f64],
+) -> Result<(), CircuitError> {
+    for (what, values) in [("steps", step), ("biases", bias)] {
+        if values.len() != outputs {
+            let got = format!("{}", values.len());
+            return Err(shape(layer, &format!("{outputs} {what}"), &got));
+        }
+    }
+    if !step.iter().all(|s| s.is_finite() && *s > 0.0) || !bias.iter().all(|b| b.is_finite()) {
+        return Err(CircuitError::Value {
+            layer: layer.to_owned(),
+            reason: "steps must be positive and biases finite".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+fn shape(layer: &str, expected: &str, got: &str) -> CircuitError {
+    CircuitError::Shape {
+        layer: layer.to_owned(),
+        expected: expected.to_owned(),
+        got: got.to_owned(),
+    }
+}
+
+fn no_room(layer: &str) -> CircuitError {
+    CircuitError::Value {
+        layer: layer.to_owned(),
+        reason:
+            "no scale leaves room for the guard band: all weights are zero, or the noise is too \
+                 large for this parameter set"
+                .to_owned(),
+    }
+}

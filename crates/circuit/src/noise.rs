@@ -1,0 +1,158 @@
+//! Noise formulas: the variance every operation adds, as a fraction of the torus, squared.
+//!
+//! Every formula is checked against measured noise at the real parameters in
+//! `crates/fhe/tests/noise.rs`. Secret keys are binary with uniform bits, hence `E[s^2] = 1/2`
+//! and `Var[s] = 1/4` below.
+
+use crate::parameters::ParameterSet;
+
+/// Mantissa bits that the library's 64-bit floating-point FFT loses on a 64-bit torus: 64 - 53.
+const FFT_LOST_BITS: f64 = 11.0;
+
+impl ParameterSet {
+    /// Of a freshly encrypted ring ciphertext, per coefficient.
+    pub fn fresh_variance(&self) -> f64 {
+        self.ring_noise.variance()
+    }
+
+    /// Added by the LWE key switch to the small key (Chillotti et al., "TFHE", J. Cryptology
+    /// 2020, section 4.1, with the tighter variance of signed digits).
+    pub fn key_switch_variance(&self) -> f64 {
+        let (dimension, gadget) = (self.ring_dimension as f64, self.key_switch);
+        let digits = f64::from(gadget.levels) * gadget.digit_variance();
+        dimension * digits * self.lwe_noise.variance()
+            + dimension * gadget.rounding_variance() / 2.0
+    }
+
+    /// Added by the modulus switch to 2N, with the mean of the mask's rounding errors subtracted
+    /// (Bergerat et al., "New secret keys for enhanced performance in (T)FHE", 2023; the
+    /// "centered mean" switch of tfhe-rs): `Var[s] = 1/4` counts, not `E[s^2] = 1/2`. Includes the
+    /// rounding of the body.
+    pub fn modulus_switch_variance(&self) -> f64 {
+        let cell = 1.0 / (2.0 * self.bootstrap_polynomial_size as f64);
+        (self.lwe_dimension as f64 / 4.0 + 1.0) / 12.0 * cell * cell
+    }
+
+    /// Added at the input of a LUT, on top of what its input carries: key and modulus switch.
+    pub fn lut_input_variance(&self) -> f64 {
+        self.key_switch_variance() + self.modulus_switch_variance()
+    }
+
+    /// Of a LUT's output, whatever its input: the blind rotation's n external products.
+    ///
+    /// Key noise times digits, rounding of the decomposition (only where the key bit is 1), and the
+    /// floating-point FFT, whose empirical term is that of `noise_formulas` in tfhe-rs 1.8.
+    pub fn lut_output_variance(&self) -> f64 {
+        let n = self.lwe_dimension as f64;
+        let k = self.bootstrap_glwe_dimension as f64;
+        let polynomial_size = self.bootstrap_polynomial_size as f64;
+        let gadget = self.bootstrap;
+        let levels = f64::from(gadget.levels);
+        let key = levels
+            * (k + 1.0)
+            * polynomial_size
+            * gadget.digit_variance()
+            * self.ring_noise.variance();
+        let rounding = gadget.rounding_variance() / 2.0 * (1.0 + k * polynomial_size / 2.0);
+        let fft = 0.00705
+            * (2.0 * (FFT_LOST_BITS + f64::from(gadget.base_log) - 64.0)).exp2()
+            * levels.powf(1.018_27)
+            * k.powf(1.220_03)
+            * polynomial_size.powf(2.220_03)
+            * (k + 1.0).powf(1.018_27);
+        n * (key + rounding + fft)
+    }
+
+    /// Added by one ring key switch (an automorphism), per coefficient: one decomposed polynomial
+    /// times keys. `E[s^2] = 1/2` for the part of the mask that the digits leave out.
+    pub fn ring_key_switch_variance(&self) -> f64 {
+        let (dimension, gadget) = (self.ring_dimension as f64, self.ring_key_switch);
+        let key = f64::from(gadget.levels)
+            * dimension
+            * gadget.digit_variance()
+            * self.ring_noise.variance();
+        key + dimension * gadget.rounding_variance() / 2.0
+    }
+
+    /// Added by packing LWE values into one ring ciphertext: log2 N automorphisms deep, the noise
+    /// of each doubled by every later one on the slots that hold values (Chen, Dai, Kim, Song,
+    /// "Efficient homomorphic conversion between (ring) LWE ciphertexts", ACNS 2021, section 3).
+    pub fn packing_variance(&self) -> f64 {
+        let dimension = self.ring_dimension as f64;
+        // sum of 4^i for i in 0..log2(N)
+        let growth = (dimension * dimension - 1.0) / 3.0;
+        // Dividing the inputs by N rounds them; what was rounded is multiplied back by N.
+        let rounding = (dimension / 2.0 + 1.0) / 12.0 * (dimension * (-64f64).exp2()).powi(2);
+        growth * self.ring_key_switch_variance() + rounding
+    }
+
+    /// Added by rounding a response to `response_modulus_log` bits a coefficient.
+    pub fn response_variance(&self) -> f64 {
+        let step = (-f64::from(self.response_modulus_log)).exp2();
+        (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * step * step
+    }
+}
+
+/// log2 of the probability that Gaussian noise of standard deviation `std` leaves `[-guard, guard]`.
+///
+/// `-inf` when there is no noise. Sums of thousands of bounded errors are Gaussian to the
+/// precision that matters here; the tail uses `erfc`, and its asymptotic form where that underflows.
+pub fn failure_log2(guard: f64, std: f64) -> f64 {
+    if guard <= 0.0 {
+        return 0.0;
+    }
+    let x = guard / (std * std::f64::consts::SQRT_2);
+    if x < 25.0 {
+        return libm::erfc(x).log2();
+    }
+    // erfc(x) < exp(-x^2) / (x sqrt(pi))
+    (-x * x - (x * std::f64::consts::PI.sqrt()).ln()) * std::f64::consts::LOG2_E
+}
+
+/// How many standard deviations a guard band needs for a failure probability of `2^failure_log2`.
+pub fn guard_in_stds(log2: f64) -> f64 {
+    let (mut low, mut high) = (0.0, 64.0);
+    for _ in 0..60 {
+        let middle = (low + high) / 2.0;
+        if failure_log2(middle, 1.0) > log2 {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::parameters::STANDARD_2048;
+
+    #[test]
+    fn failure_matches_the_normal_tail() {
+        // P(|Z| > 1.959964) = 0.05
+        assert!((failure_log2(1.959_964, 1.0) - 0.05f64.log2()).abs() < 1e-4);
+        // Both branches agree where they meet.
+        let below = failure_log2(24.99 * std::f64::consts::SQRT_2, 1.0);
+        let above = failure_log2(25.01 * std::f64::consts::SQRT_2, 1.0);
+        assert!(below > above && below - above < 2.0);
+        assert_eq!(failure_log2(0.1, 0.0), f64::NEG_INFINITY);
+        assert_eq!(failure_log2(-0.1, 0.1), 0.0);
+    }
+
+    #[test]
+    fn guard_inverts_failure() {
+        let guard = guard_in_stds(-40.0);
+        assert!((failure_log2(guard, 1.0) + 40.0).abs() < 1e-6);
+        assert!((7.0..7.3).contains(&guard));
+    }
+
+    #[test]
+    fn standard_noise_is_what_the_design_promises() {
+        let set = STANDARD_2048;
+        let input = set.lut_input_variance().sqrt() / 0.5;
+        assert!((0.001..0.003).contains(&input), "{input}");
+        let output = set.lut_output_variance().log2() / 2.0;
+        assert!((-15.5..-14.0).contains(&output), "2^{output}");
+    }
+}

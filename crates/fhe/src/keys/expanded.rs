@@ -1,0 +1,67 @@
+//! The evaluation key as the server uses it: masks expanded, in the Fourier domain where that pays.
+
+use std::fmt;
+
+use cipherformer_circuit::ParameterSet;
+use tfhe::core_crypto::prelude::*;
+
+use crate::keys::SeededEvaluationKey;
+use crate::ring::AutomorphismKeys;
+
+/// An evaluation key ready for use; about four times the size of the seeded one.
+pub struct EvaluationKey {
+    pub(crate) parameters: &'static ParameterSet,
+    pub(crate) bootstrap: FourierLweBootstrapKeyOwned,
+    pub(crate) key_switch: LweKeyswitchKeyOwned<u64>,
+    pub(crate) automorphisms: AutomorphismKeys,
+}
+
+impl EvaluationKey {
+    /// Expands a key whose dimensions were checked for these parameters when it was read.
+    pub fn expand(seeded: SeededEvaluationKey, parameters: &'static ParameterSet) -> Self {
+        let bootstrap = seeded.bootstrap.decompress_into_lwe_bootstrap_key();
+        let mut fourier = FourierLweBootstrapKey::new(
+            bootstrap.input_lwe_dimension(),
+            bootstrap.glwe_size(),
+            bootstrap.polynomial_size(),
+            bootstrap.decomposition_base_log(),
+            bootstrap.decomposition_level_count(),
+        );
+        par_convert_standard_lwe_bootstrap_key_to_fourier(&bootstrap, &mut fourier);
+        Self {
+            parameters,
+            bootstrap: fourier,
+            key_switch: seeded.key_switch.decompress_into_lwe_keyswitch_key(),
+            automorphisms: AutomorphismKeys::expand(seeded.automorphisms, parameters),
+        }
+    }
+
+    /// The parameters it was made for.
+    pub fn parameters(&self) -> &'static ParameterSet {
+        self.parameters
+    }
+
+    /// Bytes of memory it takes.
+    pub fn memory_bytes(parameters: &ParameterSet) -> usize {
+        let rows = (parameters.bootstrap_glwe_dimension + 1).pow(2);
+        let levels = parameters.bootstrap.levels as usize;
+        let bootstrap =
+            parameters.lwe_dimension * levels * rows * parameters.bootstrap_polynomial_size;
+        let key_switch = parameters.ring_dimension
+            * parameters.key_switch.levels as usize
+            * (parameters.lwe_dimension + 1);
+        let automorphisms = parameters.ring_dimension.ilog2() as usize
+            * parameters.ring_key_switch.levels as usize
+            * 2
+            * parameters.ring_dimension;
+        8 * (bootstrap + key_switch + automorphisms)
+    }
+}
+
+impl fmt::Debug for EvaluationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EvaluationKey")
+            .field("parameters", &self.parameters.name)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,9 @@
+//! Keys: the client's secret, and the evaluation key in its two forms.
+
+mod evaluation;
+mod expanded;
+mod secret;
+
+pub use evaluation::SeededEvaluationKey;
+pub use expanded::EvaluationKey;
+pub use secret::SecretKey;

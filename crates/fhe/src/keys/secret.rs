@@ -1,0 +1,179 @@
+//! The client's secret key. Nothing but the client crate may hold one.
+
+use std::fmt;
+
+use cipherformer_circuit::ParameterSet;
+use serde::{Deserialize, Serialize};
+use tfhe::core_crypto::prelude::*;
+use tfhe_versionable::{Versionize, VersionsDispatch};
+use zeroize::{Zeroize, Zeroizing};
+
+use crate::convert;
+use crate::error::FheError;
+use crate::wire;
+
+const WHAT: &str = "secret key";
+
+/// The ring key and the small LWE key, binary; overwritten with zeros when dropped.
+pub struct SecretKey {
+    parameters: &'static ParameterSet,
+    ring: Zeroizing<Vec<u64>>,
+    lwe: Zeroizing<Vec<u64>>,
+}
+
+/// The stored form: one byte a bit.
+#[derive(Serialize, Deserialize, Versionize)]
+#[versionize(StoredSecretKeyVersions)]
+struct StoredSecretKey {
+    parameter_set: String,
+    ring: Vec<u8>,
+    lwe: Vec<u8>,
+}
+
+#[derive(VersionsDispatch)]
+#[allow(dead_code)] // read through the derive
+enum StoredSecretKeyVersions {
+    V0(StoredSecretKey),
+}
+
+impl tfhe::named::Named for StoredSecretKey {
+    const NAME: &'static str = "cipherformer::SecretKey";
+}
+
+impl Zeroize for StoredSecretKey {
+    fn zeroize(&mut self) {
+        self.ring.zeroize();
+        self.lwe.zeroize();
+    }
+}
+
+impl SecretKey {
+    /// Draws both keys from the system's entropy.
+    pub fn generate(parameters: &'static ParameterSet) -> Self {
+        let mut seeder = new_seeder();
+        let mut generator =
+            SecretRandomGenerator::<DefaultRandomGenerator>::new(seeder.as_mut().seed());
+        let mut draw = |dimension: usize| {
+            let key = allocate_and_generate_new_binary_lwe_secret_key::<u64, _>(
+                LweDimension(dimension),
+                &mut generator,
+            );
+            Zeroizing::new(key.into_container())
+        };
+        Self {
+            parameters,
+            ring: draw(parameters.ring_dimension),
+            lwe: draw(parameters.lwe_dimension),
+        }
+    }
+
+    /// The parameters it was made for.
+    pub fn parameters(&self) -> &'static ParameterSet {
+        self.parameters
+    }
+
+    /// Its stored form, checksum first. To be written to a file that only its owner can read.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        let bits = |key: &[u64]| key.iter().map(|&bit| bit as u8).collect();
+        let stored = Zeroizing::new(StoredSecretKey {
+            parameter_set: self.parameters.name.to_owned(),
+            ring: bits(&self.ring),
+            lwe: bits(&self.lwe),
+        });
+        Zeroizing::new(wire::seal(&*stored))
+    }
+
+    /// Reads the stored form.
+    ///
+    /// # Errors
+    /// Damaged or malformed bytes, or an unknown parameter set. No error says anything of the bits.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, FheError> {
+        let stored = wire::open::<StoredSecretKey>(WHAT, bytes, wire::SECRET_KEY_LIMIT)?;
+        let stored = Zeroizing::new(stored);
+        let parameters = convert::parameter_set(WHAT, &stored.parameter_set)?;
+        let read = |bits: &[u8], dimension: usize| {
+            if bits.len() != dimension || bits.iter().any(|&bit| bit > 1) {
+                return Err(FheError::Malformed {
+                    what: WHAT,
+                    reason: "its content does not fit its parameter set".to_owned(),
+                });
+            }
+            Ok(Zeroizing::new(
+                bits.iter().map(|&bit| u64::from(bit)).collect::<Vec<_>>(),
+            ))
+        };
+        Ok(Self {
+            parameters,
+            ring: read(&stored.ring, parameters.ring_dimension)?,
+            lwe: read(&stored.lwe, parameters.lwe_dimension)?,
+        })
+    }
+
+    /// The ring key as one polynomial: the key of packed ciphertexts.
+    pub(crate) fn ring(&self) -> GlweSecretKey<&[u64]> {
+        GlweSecretKey::from_container(&self.ring, convert::ring_size(self.parameters))
+    }
+
+    /// The same bits in the shape of the blind rotation's ring.
+    pub(crate) fn bootstrap(&self) -> GlweSecretKey<&[u64]> {
+        GlweSecretKey::from_container(&self.ring, convert::bootstrap_size(self.parameters))
+    }
+
+    /// The same bits as an LWE key: the key of scalars.
+    pub(crate) fn scalar(&self) -> LweSecretKey<&[u64]> {
+        LweSecretKey::from_container(&self.ring)
+    }
+
+    /// The small LWE key.
+    pub(crate) fn lwe(&self) -> LweSecretKey<&[u64]> {
+        LweSecretKey::from_container(&self.lwe)
+    }
+}
+
+impl fmt::Debug for SecretKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SecretKey")
+            .field("parameters", &self.parameters.name)
+            .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cipherformer_circuit::parameters::INSECURE_TOY;
+
+    use super::*;
+
+    #[test]
+    fn stored_form_round_trips_and_notices_damage() {
+        let key = SecretKey::generate(&INSECURE_TOY);
+        let bytes = key.to_bytes();
+        let read = SecretKey::from_bytes(&bytes).expect("just written");
+        assert_eq!((&read.ring, &read.lwe), (&key.ring, &key.lwe));
+        for position in [0, 40, bytes.len() - 1] {
+            let mut damaged = bytes.to_vec();
+            damaged[position] ^= 1;
+            let error = SecretKey::from_bytes(&damaged).expect_err("a bit was flipped");
+            assert_eq!(error, FheError::Checksum { what: WHAT });
+        }
+        assert!(SecretKey::from_bytes(&bytes[..bytes.len() / 2]).is_err());
+        assert!(SecretKey::from_bytes(&[]).is_err());
+    }
+
+    #[test]
+    fn debug_shows_no_bits() {
+        let key = SecretKey::generate(&INSECURE_TOY);
+        assert_eq!(
+            format!("{key:?}"),
+            "SecretKey { parameters: \"insecure-toy\", .. }"
+        );
+    }
+
+    #[test]
+    fn bits_are_balanced() {
+        let key = SecretKey::generate(&INSECURE_TOY);
+        let ones: u64 = key.ring.iter().sum();
+        assert!((156..356).contains(&ones), "{ones} of 512"); // 8.8 sigma
+        assert!(key.ring.iter().all(|&bit| bit <= 1));
+    }
+}

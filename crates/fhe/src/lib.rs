@@ -1,0 +1,37 @@
+//! How Cipherformer computes on ciphertexts. The only crate that names `tfhe`.
+//!
+//! Data lives under the *ring key*: as RLWE ciphertexts that pack many values, or as LWE ciphertexts
+//! of one value each under the ring key's coefficients. Linear algebra happens there, without any
+//! bootstrap. Only a LUT goes through the small LWE key and a blind rotation.
+//!
+//! - [`SecretKey`] and [`SeededEvaluationKey`]: made by the client; the seeded key is what it sends.
+//! - [`EvaluationKey`]: the seeded key expanded, as the server uses it.
+//! - [`PreparedCircuit`] and [`Encrypted`]: the encrypted engine for a circuit's interpreter.
+//! - [`EncryptedBag`] and [`EncryptedScores`]: what crosses the wire.
+
+mod convert;
+mod encrypted;
+mod error;
+mod fft;
+mod keys;
+mod linear;
+mod lookup;
+mod lut;
+mod message;
+mod ring;
+mod wire;
+
+pub use encrypted::{Counters, Encrypted, PreparedCircuit};
+pub use error::FheError;
+pub use keys::{EvaluationKey, SecretKey, SeededEvaluationKey};
+pub use linear::linear;
+pub use lookup::PreparedTable;
+pub use lut::PreparedLut;
+pub use message::{EncryptedBag, EncryptedScores};
+pub use wire::{content_id, size_limit};
+
+/// LWE ciphertexts under the ring key's coefficients, dimension N: one value each.
+pub type Scalars = tfhe::core_crypto::prelude::LweCiphertextListOwned<u64>;
+
+/// An RLWE ciphertext under the ring key: up to N values, one a coefficient.
+pub type Packed = tfhe::core_crypto::prelude::GlweCiphertextOwned<u64>;

@@ -1,0 +1,229 @@
+//! Requests and responses: an encrypted bag, encrypted scores.
+
+use cipherformer_circuit::{Bag, Manifest, ParameterSet};
+use serde::{Deserialize, Serialize};
+use tfhe::conformance::ParameterSetConformant;
+use tfhe::core_crypto::prelude::compressed_modulus_switched_glwe_ciphertext::CompressedModulusSwitchedGlweCiphertext;
+use tfhe::core_crypto::prelude::*;
+use tfhe_versionable::{Versionize, VersionsDispatch};
+
+use crate::Packed;
+use crate::convert::{self, from_torus, to_torus};
+use crate::error::FheError;
+use crate::keys::SecretKey;
+use crate::wire;
+
+const BAG: &str = "encrypted input";
+const SCORES: &str = "encrypted output";
+
+/// A bag of features, encrypted by the client: a request. Its size depends on the vocabulary alone.
+#[derive(Clone, Serialize, Deserialize, Versionize)]
+#[versionize(EncryptedBagVersions)]
+pub struct EncryptedBag {
+    parameter_set: String,
+    ciphertexts: SeededGlweCiphertextListOwned<u64>,
+}
+
+#[derive(VersionsDispatch)]
+#[allow(dead_code, missing_docs, unreachable_pub)] // read through the derive
+pub enum EncryptedBagVersions {
+    V0(EncryptedBag),
+}
+
+impl tfhe::named::Named for EncryptedBag {
+    const NAME: &'static str = "cipherformer::EncryptedBag";
+}
+
+impl EncryptedBag {
+    /// Encrypts a bag for a circuit.
+    ///
+    /// # Errors
+    /// A key of another parameter set, or features the circuit does not have.
+    pub fn encrypt(bag: &Bag, manifest: &Manifest, key: &SecretKey) -> Result<Self, FheError> {
+        let parameters = key.parameters();
+        wire::same_set("secret key", parameters, &manifest.parameter_set)?;
+        let dimension = parameters.ring_dimension;
+        let blocks = manifest.input.entries.div_ceil(dimension);
+        let mut plaintext = vec![0u64; blocks * dimension];
+        let weight = to_torus(manifest.input.scale * bag.weight());
+        for &feature in bag.features() {
+            if feature >= manifest.input.entries {
+                return Err(FheError::Shape {
+                    operation: "encrypt",
+                    expected: format!("features below {}", manifest.input.entries),
+                    got: feature.to_string(),
+                });
+            }
+            // X^-i is 1 for i = 0 and -X^(N - i) else.
+            let (block, i) = (feature / dimension * dimension, feature % dimension);
+            if i == 0 {
+                plaintext[block] = weight;
+            } else {
+                plaintext[block + dimension - i] = weight.wrapping_neg();
+            }
+        }
+        let mut seeder = new_seeder();
+        let mut ciphertexts = SeededGlweCiphertextList::new(
+            0,
+            convert::RING_GLWE_SIZE,
+            convert::ring_size(parameters),
+            GlweCiphertextCount(blocks),
+            seeder.as_mut().seed().into(),
+            convert::modulus(),
+        );
+        encrypt_seeded_glwe_ciphertext_list(
+            &key.ring(),
+            &mut ciphertexts,
+            &PlaintextList::from_container(plaintext),
+            convert::noise(parameters.ring_noise),
+            seeder.as_mut(),
+        );
+        Ok(Self {
+            parameter_set: parameters.name.to_owned(),
+            ciphertexts,
+        })
+    }
+
+    /// The bytes to send, checksum first.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        wire::seal(self)
+    }
+
+    /// Reads what a client sent and checks it against what the circuit takes.
+    ///
+    /// # Errors
+    /// Too large, damaged, malformed, or not of this circuit's size and parameter set.
+    pub fn from_bytes(
+        bytes: &[u8],
+        entries: usize,
+        parameters: &ParameterSet,
+    ) -> Result<Self, FheError> {
+        let limit = wire::size_limit(parameters.request_bytes(entries));
+        let bag: Self = wire::open(BAG, bytes, limit)?;
+        wire::same_set(BAG, parameters, &bag.parameter_set)?;
+        let list = &bag.ciphertexts;
+        let fits = list.glwe_size() == convert::RING_GLWE_SIZE
+            && list.polynomial_size() == convert::ring_size(parameters)
+            && list.ciphertext_modulus() == convert::modulus()
+            && list.as_ref().len() * 8 == parameters.request_bytes(entries);
+        if !fits {
+            return Err(FheError::Malformed {
+                what: BAG,
+                reason: format!(
+                    "it does not hold {entries} entries under {}",
+                    parameters.name
+                ),
+            });
+        }
+        Ok(bag)
+    }
+
+    /// The ciphertexts with their masks expanded.
+    pub(crate) fn expand(&self) -> GlweCiphertextListOwned<u64> {
+        self.ciphertexts
+            .clone()
+            .decompress_into_glwe_ciphertext_list()
+    }
+}
+
+/// One score per label, packed in one ring ciphertext and rounded: a response.
+#[derive(Clone, Serialize, Deserialize, Versionize)]
+#[versionize(EncryptedScoresVersions)]
+pub struct EncryptedScores {
+    parameter_set: String,
+    ciphertext: CompressedModulusSwitchedGlweCiphertext<u64>,
+}
+
+#[derive(VersionsDispatch)]
+#[allow(dead_code, missing_docs, unreachable_pub)] // read through the derive
+pub enum EncryptedScoresVersions {
+    V0(EncryptedScores),
+}
+
+impl tfhe::named::Named for EncryptedScores {
+    const NAME: &'static str = "cipherformer::EncryptedScores";
+}
+
+impl EncryptedScores {
+    /// Rounds a packed ciphertext whose values stand `N / count'` coefficients apart, count' the power
+    /// of two at or above `count`. Only the bodies of the values are kept.
+    pub(crate) fn compress(mut packed: Packed, count: usize, parameters: &ParameterSet) -> Self {
+        let stride = stride(parameters, count);
+        let mut body = packed.get_mut_body();
+        let body = body.as_mut();
+        for i in 0..count {
+            body[i] = body[i * stride];
+        }
+        let log_modulus = CiphertextModulusLog(parameters.response_modulus_log as usize);
+        Self {
+            parameter_set: parameters.name.to_owned(),
+            ciphertext: CompressedModulusSwitchedGlweCiphertext::compress(
+                &packed,
+                log_modulus,
+                LweCiphertextCount(count),
+            ),
+        }
+    }
+
+    /// The bytes to send, checksum first.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        wire::seal(self)
+    }
+
+    /// Reads what a server sent and checks it against what the client expects.
+    ///
+    /// # Errors
+    /// Too large, damaged, malformed, or not `count` values under this parameter set.
+    pub fn from_bytes(
+        bytes: &[u8],
+        count: usize,
+        parameters: &ParameterSet,
+    ) -> Result<Self, FheError> {
+        let limit = wire::size_limit(parameters.response_bytes(count));
+        let scores: Self = wire::open(SCORES, bytes, limit)?;
+        wire::same_set(SCORES, parameters, &scores.parameter_set)?;
+        let params = GlweCiphertextConformanceParams {
+            glwe_dim: convert::RING_GLWE_SIZE.to_glwe_dimension(),
+            polynomial_size: convert::ring_size(parameters),
+            ct_modulus: convert::modulus(),
+        };
+        let ciphertext = &scores.ciphertext;
+        let log_modulus = ciphertext.packed_integers().log_modulus().0;
+        if !ciphertext.is_conformant(&params)
+            || ciphertext.bodies_count().0 != count
+            || log_modulus != parameters.response_modulus_log as usize
+        {
+            return Err(FheError::Malformed {
+                what: SCORES,
+                reason: format!("it does not hold {count} values under {}", parameters.name),
+            });
+        }
+        Ok(scores)
+    }
+
+    /// Decrypts to torus values in [-1/2, 1/2), noise included.
+    ///
+    /// # Errors
+    /// A key of another parameter set.
+    pub fn decrypt(&self, key: &SecretKey) -> Result<Vec<f64>, FheError> {
+        let parameters = key.parameters();
+        wire::same_set("secret key", parameters, &self.parameter_set)?;
+        let count = self.ciphertext.bodies_count().0;
+        let stride = stride(parameters, count);
+        let mut packed = self.ciphertext.extract();
+        let mut body = packed.get_mut_body();
+        let body = body.as_mut();
+        for i in (1..count).rev() {
+            body.swap(i, i * stride);
+        }
+        let mut plaintext = PlaintextList::new(0, PlaintextCount(parameters.ring_dimension));
+        decrypt_glwe_ciphertext(&key.ring(), &packed, &mut plaintext);
+        let values = plaintext.as_ref().iter().step_by(stride).take(count);
+        Ok(values.map(|&torus| from_torus(torus)).collect())
+    }
+}
+
+/// How far apart packed values stand.
+fn stride(parameters: &ParameterSet, count: usize) -> usize {
+    parameters.ring_dimension / count.next_power_of_two()
+}

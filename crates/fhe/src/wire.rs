@@ -1,0 +1,93 @@
+//! Bytes that leave the process: a checksum, then a versioned, named object.
+//!
+//! `[SHA-256 of what follows: 32 bytes] [tfhe safe serialization]`. The safe serialization carries
+//! format version, type version and type name, and is size-limited when read. The checksum finds
+//! damage inside the numbers, which no format can.
+
+use cipherformer_circuit::{ParameterSet, hex};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+use tfhe::named::Named;
+use tfhe::safe_serialization::{DeserializationConfig, SerializationConfig};
+use tfhe::{Unversionize, Versionize};
+
+use crate::error::FheError;
+
+const CHECKSUM_BYTES: usize = 32;
+
+/// Stored secret keys are a few kilobytes.
+pub(crate) const SECRET_KEY_LIMIT: usize = 1 << 16;
+
+/// Headers, lengths and the checksum take less than this.
+const OVERHEAD: usize = 2048;
+
+/// The most bytes a key or ciphertext of `content` bytes of numbers may have when it arrives.
+pub fn size_limit(content: usize) -> usize {
+    content + OVERHEAD
+}
+
+/// The name of some bytes: their SHA-256, in hexadecimal.
+pub fn content_id(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes))
+}
+
+pub(crate) fn seal<T: Serialize + Versionize + Named>(object: &T) -> Vec<u8> {
+    let mut bytes = vec![0; CHECKSUM_BYTES];
+    SerializationConfig::new_with_unlimited_size()
+        .serialize_into(object, &mut bytes)
+        .expect("writing to memory does not fail");
+    let checksum = Sha256::digest(&bytes[CHECKSUM_BYTES..]);
+    bytes[..CHECKSUM_BYTES].copy_from_slice(&checksum);
+    bytes
+}
+
+pub(crate) fn open<T: DeserializeOwned + Unversionize + Named>(
+    what: &'static str,
+    bytes: &[u8],
+    limit: usize,
+) -> Result<T, FheError> {
+    if bytes.len() > limit {
+        return Err(FheError::TooLarge {
+            what,
+            limit,
+            got: bytes.len(),
+        });
+    }
+    let Some((checksum, mut content)) = bytes.split_at_checked(CHECKSUM_BYTES) else {
+        return Err(FheError::Malformed {
+            what,
+            reason: format!("{} bytes are too few", bytes.len()),
+        });
+    };
+    if checksum != Sha256::digest(content).as_slice() {
+        return Err(FheError::Checksum { what });
+    }
+    let object = DeserializationConfig::new(limit as u64)
+        .disable_conformance()
+        .deserialize_from(&mut content)
+        .map_err(|reason| FheError::Malformed { what, reason })?;
+    if !content.is_empty() {
+        return Err(FheError::Malformed {
+            what,
+            reason: format!("{} bytes are left over", content.len()),
+        });
+    }
+    Ok(object)
+}
+
+/// Fails unless a key or ciphertext is of the set that is needed.
+pub(crate) fn same_set(
+    what: &'static str,
+    expected: &ParameterSet,
+    got: &str,
+) -> Result<(), FheError> {
+    if expected.name == got {
+        return Ok(());
+    }
+    Err(FheError::ParameterSet {
+        what,
+        expected: expected.name.to_owned(),
+        got: crate::convert::shorten(got),
+    })
+}

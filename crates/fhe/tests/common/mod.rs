@@ -1,0 +1,83 @@
+//! Random circuits and clients for the tests.
+
+use std::sync::Arc;
+
+use cipherformer_circuit::graph::IntMatrix;
+use cipherformer_circuit::{
+    Block, Circuit, Dense, Description, Embedding, Function, Model, ParameterSet, Quantized,
+    Vocabulary,
+};
+use cipherformer_fhe::{EvaluationKey, SecretKey, SeededEvaluationKey};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// A client's keys, the evaluation key as the server gets it: through bytes.
+pub struct Client {
+    pub secret: SecretKey,
+    pub evaluation: EvaluationKey,
+}
+
+pub fn client(parameters: &'static ParameterSet) -> Client {
+    let secret = SecretKey::generate(parameters);
+    let bytes = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
+    let seeded = SeededEvaluationKey::from_bytes(&bytes, parameters).expect("just made");
+    let evaluation = EvaluationKey::expand(seeded, parameters);
+    Client { secret, evaluation }
+}
+
+/// Integers in [-limit, limit], one row or column of which has the step 1 / limit.
+fn weights(
+    rows: usize,
+    columns: usize,
+    limit: i8,
+    outputs: usize,
+    random: &mut StdRng,
+) -> Quantized {
+    let data = (0..rows * columns).map(|_| random.random_range(-limit..=limit));
+    Quantized {
+        integers: IntMatrix::new(rows, columns, data.collect()).expect("it fits"),
+        step: vec![1.0 / f64::from(limit); outputs],
+    }
+}
+
+/// A circuit of random weights: `entries` features, one hidden layer, two scores.
+pub fn circuit(
+    parameters: &ParameterSet,
+    entries: usize,
+    hidden: usize,
+    activation: Function,
+    seed: u64,
+) -> Arc<Circuit> {
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut bias =
+        |count: usize| -> Vec<f64> { (0..count).map(|_| random.random_range(-0.3..0.3)).collect() };
+    let (hidden_bias, score_bias) = (bias(hidden), bias(2));
+    let model = Model {
+        embedding: Embedding {
+            table: weights(entries, hidden, 127, hidden, &mut random),
+            bias: hidden_bias,
+        },
+        blocks: vec![Block {
+            activation,
+            dense: Dense {
+                weights: weights(2, hidden, 7, 2, &mut random),
+                bias: score_bias,
+            },
+        }],
+    };
+    let features = (0..entries).map(|i| format!("w{i}")).collect();
+    let description = Description {
+        name: "test".to_owned(),
+        description: "random weights".to_owned(),
+        parameter_set: parameters.name.to_owned(),
+        labels: vec!["no".to_owned(), "yes".to_owned()],
+    };
+    let vocabulary = Vocabulary::new(features, 64, 2).expect("distinct words");
+    Arc::new(Circuit::new(description, vocabulary, model).expect("a valid circuit"))
+}
+
+/// A text of this many random words.
+pub fn text(entries: usize, words: usize, random: &mut StdRng) -> String {
+    let words = (0..words).map(|_| format!("w{}", random.random_range(0..entries)));
+    words.collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,44 @@
+//! What crosses the wire: HTTP routes, identifiers, messages, problem documents.
+//!
+//! Ciphertexts and keys are opaque bytes here; the `fhe` crate makes and checks them.
+//!
+//! | request | body | answer |
+//! |---|---|---|
+//! | `GET /v1/circuits` | | [`CircuitList`] |
+//! | `GET /v1/circuits/{name}` | | `cipherformer_circuit::Manifest` |
+//! | `GET /v1/circuits/{name}/vocabulary` | | text, one feature a line |
+//! | `GET /v1/keys/{id}` | | [`KeyInfo`], or 404 |
+//! | `PUT /v1/keys/{id}?parameter_set=NAME` | evaluation key | [`KeyInfo`]; 201 if new, 200 if known |
+//! | `POST /v1/circuits/{name}/evaluations?key=ID&digest=DIGEST` | encrypted input | see below |
+//!
+//! An evaluation answers with the encrypted output and the `cipherformer-*` headers of [`headers`],
+//! or, if the client accepts `text/event-stream`, with [`Event`]s: progress, then the result or a
+//! problem. Every error is a [`Problem`] (RFC 9457).
+
+mod id;
+mod messages;
+mod problem;
+pub mod routes;
+
+pub use id::{InvalidKeyId, KeyId};
+pub use messages::{CircuitList, CircuitSummary, EvaluationResult, Event, KeyInfo, Progress};
+pub use problem::{Problem, ProblemKind};
+
+/// Media type of keys and ciphertexts.
+pub const OCTETS: &str = "application/octet-stream";
+
+/// Media type of progress events.
+pub const EVENTS: &str = "text/event-stream";
+
+/// Media type of [`Problem`]s.
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// Response headers of an evaluation.
+pub mod headers {
+    /// Milliseconds the evaluation took on the server.
+    pub const SERVER_MS: &str = "cipherformer-server-ms";
+    /// Programmable bootstraps it took.
+    pub const LUTS: &str = "cipherformer-luts";
+    /// Clear x encrypted ring products it took.
+    pub const RING_PRODUCTS: &str = "cipherformer-ring-products";
+}

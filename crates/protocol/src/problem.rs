@@ -1,0 +1,117 @@
+//! Errors as clients see them: problem documents (RFC 9457).
+
+use serde::{Deserialize, Serialize};
+
+/// What went wrong, in the terms of this interface.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProblemKind {
+    /// No such path, or no such method on it.
+    UnknownRoute,
+    /// A path or query that does not say what it should.
+    MalformedRequest,
+    /// The server has no circuit of that name.
+    UnknownCircuit,
+    /// The client encrypted for another version of the circuit.
+    StaleCircuit,
+    /// The server has no evaluation key of that id.
+    UnknownKey,
+    /// Bytes that are not a usable evaluation key.
+    MalformedKey,
+    /// Bytes that are not a usable encrypted input.
+    MalformedInput,
+    /// Key, input and circuit are not of one parameter set.
+    WrongParameterSet,
+    /// A body larger than anything of its kind can be.
+    TooLarge,
+    /// The server cannot take more work now.
+    Busy,
+    /// The server's data directory is full.
+    StorageFull,
+    /// The server's data directory cannot be read or written.
+    StorageUnavailable,
+    /// A bug in the server.
+    Internal,
+}
+
+impl ProblemKind {
+    /// The HTTP status.
+    pub fn status(self) -> u16 {
+        match self {
+            Self::MalformedRequest => 400,
+            Self::UnknownRoute | Self::UnknownCircuit | Self::UnknownKey => 404,
+            Self::StaleCircuit | Self::WrongParameterSet => 409,
+            Self::TooLarge => 413,
+            Self::MalformedKey | Self::MalformedInput => 422,
+            Self::Busy => 429,
+            Self::Internal => 500,
+            Self::StorageUnavailable => 503,
+            Self::StorageFull => 507,
+        }
+    }
+
+    /// A short summary, the same for every occurrence.
+    pub fn title(self) -> &'static str {
+        match self {
+            Self::UnknownRoute => "There is nothing at this address",
+            Self::MalformedRequest => "The request cannot be understood",
+            Self::UnknownCircuit => "There is no such circuit",
+            Self::StaleCircuit => "The circuit has changed",
+            Self::UnknownKey => "The evaluation key is not registered",
+            Self::MalformedKey => "The evaluation key is not usable",
+            Self::MalformedInput => "The encrypted input is not usable",
+            Self::WrongParameterSet => "The parameter sets do not match",
+            Self::TooLarge => "The body is too large",
+            Self::Busy => "The server is busy",
+            Self::StorageFull => "The server's storage is full",
+            Self::StorageUnavailable => "The server's storage is unavailable",
+            Self::Internal => "The server has a bug",
+        }
+    }
+}
+
+/// A problem document.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Problem {
+    /// What went wrong; serialized as the document's type, a relative URI reference.
+    #[serde(rename = "type")]
+    pub kind: ProblemKind,
+    /// A short summary of the kind.
+    pub title: String,
+    /// The HTTP status.
+    pub status: u16,
+    /// What happened this time, and what to do next.
+    pub detail: String,
+}
+
+impl Problem {
+    /// A problem of this kind; `detail` says what happened and what to do next.
+    pub fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        Self {
+            kind,
+            title: kind.title().to_owned(),
+            status: kind.status(),
+            detail: detail.into(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn document_has_the_members_of_rfc_9457() {
+        let problem = Problem::new(ProblemKind::UnknownKey, "register it");
+        let json = serde_json::to_value(&problem).expect("plain data");
+        assert_eq!(
+            json,
+            serde_json::json!({
+                "type": "unknown-key",
+                "title": "The evaluation key is not registered",
+                "status": 404,
+                "detail": "register it",
+            })
+        );
+    }
+}

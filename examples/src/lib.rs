@@ -1,0 +1,1 @@
+//! Lessons to run: one file each, beside this package's manifest.

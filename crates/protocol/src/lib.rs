@@ -11,6 +11,8 @@
 //! | `PUT /v1/keys/{id}?parameter_set=NAME` | evaluation key | [`KeyInfo`]; 201 if new, 200 if known |
 //! | `POST /v1/circuits/{name}/evaluations?key=ID&digest=DIGEST` | encrypted input | see below |
 //!
+//! Manifests and vocabularies carry an `ETag` and honour `If-None-Match`.
+//!
 //! An evaluation answers with the encrypted output and the `cipherformer-*` headers of [`headers`],
 //! or, if the client accepts `text/event-stream`, with [`Event`]s: progress, then the result or a
 //! problem. Every error is a [`Problem`] (RFC 9457).

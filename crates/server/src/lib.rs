@@ -1,1 +1,28 @@
-//! Being written.
+//! The server: holds circuits and evaluation keys, evaluates ciphertexts it cannot read.
+//!
+//! [`Server`] loads the circuits, opens the key store and offers both over HTTP: as a router to be
+//! called in process, on a listener, or on a free loopback port ([`Server::spawn`]).
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `http` | routes, bodies, headers, problem documents; the only one that knows HTTP |
+//! | `service` | what is done for a request, apart from HTTP |
+//! | `circuits` | the circuits on offer |
+//! | `store` | evaluation keys on disk |
+//! | `keys` | expanded evaluation keys in memory |
+//! | `schedule` | who may evaluate when |
+//!
+//! No secret key can be named here: `clippy.toml` forbids the type.
+
+mod circuits;
+mod config;
+mod error;
+mod http;
+mod keys;
+mod schedule;
+mod service;
+mod store;
+
+pub use config::{Config, KEY_MEMORY_MB, QUEUE, WORKERS};
+pub use error::{ServerError, StartError};
+pub use http::{Running, Server};

@@ -1,2 +1,78 @@
-//! Being written.
-fn main() {}
+//! `cipherformer-server`: offers circuits to clients whose texts it cannot read.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use cipherformer_server::{Config, Server};
+use clap::Parser;
+use tokio::net::TcpListener;
+use tracing_subscriber::EnvFilter;
+
+/// Evaluates transformers on encrypted texts, without ever seeing the texts.
+#[derive(Parser)]
+#[command(version)]
+struct Options {
+    #[command(flatten)]
+    config: Config,
+
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7207")]
+    listen: SocketAddr,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    // Standard output is for the address alone, so that programs can wait for it.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .init();
+    match run(options).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run(options: Options) -> anyhow::Result<()> {
+    let shutdown = shutdown().context("cannot listen for signals")?;
+    let server = Server::new(&options.config)?;
+    let listener = TcpListener::bind(options.listen).await.with_context(|| {
+        let address = options.listen;
+        format!("cannot listen on {address}; choose another address with --listen")
+    })?;
+    let address = listener.local_addr()?;
+    writeln!(io::stdout(), "listening on http://{address}")?;
+    io::stdout().flush()?;
+    server.serve(listener, shutdown).await?;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// Ready when the process is asked to stop: by ctrl-c, or by SIGTERM where there is one.
+#[cfg(unix)]
+fn shutdown() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut terminate = signal(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}
+
+/// Ready when the process is asked to stop, by ctrl-c.
+#[cfg(not(unix))]
+fn shutdown() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async {
+        let _ = tokio::signal::ctrl_c().await;
+    })
+}

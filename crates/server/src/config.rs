@@ -1,0 +1,49 @@
+//! What an operator decides.
+
+use std::path::PathBuf;
+
+/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: four keys of 121 MB.
+///
+/// With the 150 MB that expanding one more key needs for a moment, it keeps the server well under 1 GB.
+pub const KEY_MEMORY_MB: usize = 512;
+/// Evaluations at the same time, unless told otherwise: each one uses all cores.
+pub const WORKERS: usize = 1;
+/// Evaluations that may wait for a worker, unless told otherwise.
+pub const QUEUE: usize = 64;
+
+/// How a server is set up; also the command line of `cipherformer-server`.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Config {
+    /// Folder whose subfolders are the circuits to offer
+    #[arg(long, value_name = "DIR", env = "CIPHERFORMER_CIRCUITS")]
+    pub circuits: PathBuf,
+
+    /// Folder for what the server stores; made if missing
+    #[arg(long, value_name = "DIR", env = "CIPHERFORMER_DATA_DIR")]
+    pub data_dir: PathBuf,
+
+    /// Megabytes of memory for evaluation keys that are ready for use
+    #[arg(long, value_name = "MB", default_value_t = KEY_MEMORY_MB)]
+    pub key_memory_mb: usize,
+
+    /// Evaluations at the same time; each uses all cores
+    #[arg(long, value_name = "N", default_value_t = WORKERS)]
+    pub workers: usize,
+
+    /// Evaluations that may wait; when as many do, clients are told to come back later
+    #[arg(long, value_name = "N", default_value_t = QUEUE)]
+    pub queue: usize,
+}
+
+impl Config {
+    /// The circuits in this folder, stored data in that one, defaults for the rest.
+    pub fn new(circuits: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Self {
+        Self {
+            circuits: circuits.into(),
+            data_dir: data_dir.into(),
+            key_memory_mb: KEY_MEMORY_MB,
+            workers: WORKERS,
+            queue: QUEUE,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! Bodies, read piece by piece and never past their limit.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, Bytes};
+use axum::http::{HeaderMap, header};
+use futures_util::StreamExt;
+use tokio::time::timeout;
+
+use crate::error::ServerError;
+
+/// A client that sends nothing for so long has gone.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A body that may have `limit` bytes.
+pub(super) struct Limited {
+    what: &'static str,
+    stream: BodyDataStream,
+    limit: usize,
+    read: usize,
+}
+
+impl Limited {
+    /// Fails at once if the headers announce too much.
+    pub(super) fn new(
+        what: &'static str,
+        headers: &HeaderMap,
+        body: Body,
+        limit: usize,
+    ) -> Result<Self, ServerError> {
+        let announced = headers
+            .get(header::CONTENT_LENGTH)
+            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+        if announced.is_some_and(|length| length > limit as u64) {
+            return Err(ServerError::TooLarge { what, limit });
+        }
+        Ok(Self {
+            what,
+            stream: body.into_data_stream(),
+            limit,
+            read: 0,
+        })
+    }
+
+    /// The next piece; `None` at the end.
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ServerError> {
+        let piece = timeout(PATIENCE, self.stream.next()).await;
+        let Some(piece) = piece.map_err(|_| ServerError::BodyInterrupted)? else {
+            return Ok(None);
+        };
+        let piece = piece.map_err(|_| ServerError::BodyInterrupted)?;
+        self.read += piece.len();
+        if self.read > self.limit {
+            let (what, limit) = (self.what, self.limit);
+            return Err(ServerError::TooLarge { what, limit });
+        }
+        Ok(Some(piece))
+    }
+
+    /// All of it.
+    pub(super) async fn all(mut self) -> Result<Vec<u8>, ServerError> {
+        let mut bytes = Vec::new();
+        while let Some(piece) = self.next().await? {
+            bytes.extend_from_slice(&piece);
+        }
+        Ok(bytes)
+    }
+}

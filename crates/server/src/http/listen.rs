@@ -1,0 +1,95 @@
+//! Serving the routes on a socket.
+
+use std::future::Future;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::http::Server;
+
+/// How long running requests may take to finish when the server is told to stop.
+const FAREWELL: Duration = Duration::from_secs(10);
+
+impl Server {
+    /// Serves until `shutdown` is ready, then lets running requests finish, for ten seconds at most.
+    ///
+    /// # Errors
+    /// A listener that fails.
+    pub async fn serve(
+        self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+    ) -> io::Result<()> {
+        let (stopping, stopped) = oneshot::channel();
+        let shutdown = async move {
+            shutdown.await;
+            let _ = stopping.send(());
+        };
+        let serving = axum::serve(listener, self.router()).with_graceful_shutdown(shutdown);
+        tokio::select! {
+            done = serving.into_future() => done,
+            () = deadline(stopped) => {
+                tracing::warn!("some requests did not finish in time");
+                Ok(())
+            }
+        }
+    }
+
+    /// Serves on a free loopback port, in the background: for tests and examples.
+    ///
+    /// # Errors
+    /// No port to be had.
+    pub async fn spawn(self) -> io::Result<Running> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+        let address = listener.local_addr()?;
+        let (stop, stopped) = oneshot::channel::<()>();
+        let shutdown = async {
+            // An error means that `Running` was dropped: stop as well.
+            let _ = stopped.await;
+        };
+        let task = tokio::spawn(self.serve(listener, shutdown));
+        Ok(Running {
+            address,
+            stop,
+            task,
+        })
+    }
+}
+
+/// A server in the background; stops when this is dropped.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<io::Result<()>>,
+}
+
+impl Running {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Where it listens, as a URL without a slash at the end.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Stops it and waits for running requests.
+    ///
+    /// # Errors
+    /// A listener that had failed.
+    pub async fn stop(self) -> io::Result<()> {
+        let _ = self.stop.send(());
+        self.task.await.map_err(io::Error::other)?
+    }
+}
+
+async fn deadline(stopped: oneshot::Receiver<()>) {
+    let _ = stopped.await;
+    tokio::time::sleep(FAREWELL).await;
+}

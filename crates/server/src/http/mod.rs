@@ -1,0 +1,72 @@
+//! The HTTP interface: routes, and a server that listens for them.
+
+mod body;
+mod circuits;
+mod evaluations;
+mod guard;
+mod keys;
+mod listen;
+mod problem;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::OriginalUri;
+use axum::http::Method;
+use axum::middleware;
+use axum::routing::{get, post};
+use cipherformer_protocol::routes;
+
+use crate::config::Config;
+use crate::error::{ServerError, StartError};
+use crate::service::Service;
+pub use listen::Running;
+
+/// A server with its circuits loaded and its key store open.
+#[derive(Clone, Debug)]
+pub struct Server {
+    service: Arc<Service>,
+}
+
+impl Server {
+    /// Loads the circuits and opens the data directory.
+    ///
+    /// # Errors
+    /// No usable circuit, or no usable data directory.
+    pub fn new(config: &Config) -> Result<Self, StartError> {
+        let service = Arc::new(Service::new(config)?);
+        Ok(Self { service })
+    }
+
+    /// All routes, to be called in process or served.
+    pub fn router(&self) -> Router {
+        let router = Router::new()
+            .route(routes::CIRCUITS, get(circuits::list))
+            .route(routes::CIRCUIT, get(circuits::manifest))
+            .route(routes::VOCABULARY, get(circuits::vocabulary))
+            .route(routes::KEY, get(keys::show).put(keys::register))
+            .route(routes::EVALUATIONS, post(evaluations::evaluate))
+            .fallback(unknown_route)
+            .method_not_allowed_fallback(unknown_method)
+            .with_state(Arc::clone(&self.service));
+        router.layer(middleware::from_fn(guard::guard))
+    }
+}
+
+async fn unknown_route(OriginalUri(uri): OriginalUri) -> ServerError {
+    ServerError::UnknownRoute {
+        path: shorten(uri.path()),
+    }
+}
+
+async fn unknown_method(method: Method, OriginalUri(uri): OriginalUri) -> ServerError {
+    ServerError::UnknownMethod {
+        method: shorten(method.as_str()),
+        path: shorten(uri.path()),
+    }
+}
+
+/// What a client sent, short enough to be sent back.
+fn shorten(text: &str) -> String {
+    text.chars().take(120).collect()
+}

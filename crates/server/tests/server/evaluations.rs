@@ -1,0 +1,142 @@
+//! Evaluations that go well, one at a time and many at once.
+
+use std::io::BufRead;
+
+use axum::body::Body;
+use axum::http::{Request, StatusCode};
+use cipherformer_protocol::{Event, KeyInfo, ProblemKind, headers, routes};
+use futures_util::future::join_all;
+
+use crate::world::{Answer, CLIENT, World, evaluation};
+
+#[tokio::test]
+async fn an_encrypted_text_gets_the_verdict_of_the_reference() {
+    let world = World::new();
+    assert_eq!(world.register().await.status, StatusCode::CREATED);
+    let answer = world.evaluate().await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    assert_eq!(answer.header("content-type"), "application/octet-stream");
+    assert_eq!(answer.header(headers::LUTS), "8");
+    assert_eq!(answer.header(headers::RING_PRODUCTS), "16");
+    let ms: f64 = answer.header(headers::SERVER_MS).parse().expect("a number");
+    assert!(ms > 0.0);
+    CLIENT.check(&answer.body);
+}
+
+#[tokio::test]
+async fn registering_again_changes_nothing() {
+    let world = World::new();
+    let path = routes::key(&CLIENT.id);
+    let before = world.get(&path).await.problem();
+    assert_eq!(before.kind, ProblemKind::UnknownKey);
+    let expected = KeyInfo {
+        id: CLIENT.id.clone(),
+        parameter_set: "insecure-toy".to_owned(),
+        bytes: CLIENT.key.len() as u64,
+    };
+    for status in [StatusCode::CREATED, StatusCode::OK, StatusCode::OK] {
+        let answer = world.register().await;
+        assert_eq!(answer.status, status);
+        assert_eq!(answer.json::<KeyInfo>(), expected);
+        assert_eq!(world.get(&path).await.json::<KeyInfo>(), expected);
+    }
+    world.check_works().await;
+}
+
+#[tokio::test]
+async fn progress_is_sent_while_it_happens_then_the_result() {
+    let world = World::new();
+    world.register().await;
+    let request = Request::post(evaluation())
+        .header("accept", "text/event-stream; q=1, application/problem+json")
+        .body(Body::from(CLIENT.input.clone()));
+    let answer = world.request(request.expect("valid")).await;
+    assert_eq!(answer.header("content-type"), "text/event-stream");
+    let mut events = events(&answer);
+    let Some(Event::Result(result)) = events.pop() else {
+        panic!("the last event is the result");
+    };
+    CLIENT.check(&result.output);
+    assert_eq!((result.luts, result.ring_products), (8, 16));
+    let progress: Vec<_> = events
+        .into_iter()
+        .map(|event| match event {
+            Event::Progress(progress) => progress,
+            other => panic!("{other:?} is not the last event"),
+        })
+        .collect();
+    assert_eq!(progress[0].step, "waiting for a turn");
+    assert!(progress.is_sorted_by_key(|p| p.luts_done));
+    assert!(progress.iter().all(|p| p.luts_total == 8));
+    assert_eq!(progress.last().expect("some").luts_done, 8);
+}
+
+#[tokio::test]
+async fn without_a_registered_key_the_stream_is_a_plain_problem() {
+    let world = World::new();
+    let request = Request::post(evaluation())
+        .header("accept", "text/event-stream")
+        .body(Body::from(CLIENT.input.clone()));
+    let answer = world.request(request.expect("valid")).await;
+    assert_eq!(answer.problem().kind, ProblemKind::UnknownKey);
+}
+
+#[tokio::test]
+async fn a_full_queue_turns_away_and_then_serves_again() {
+    let world = World::with(|config| config.queue = 1);
+    world.register().await;
+    let answers = join_all((0..24).map(|_| world.evaluate())).await;
+    let (served, refused): (Vec<_>, Vec<_>) = answers
+        .into_iter()
+        .partition(|a| a.status == StatusCode::OK);
+    assert!(served.len() >= 2 && !refused.is_empty(), "{}", served.len());
+    for answer in &served {
+        CLIENT.check(&answer.body);
+    }
+    for answer in refused {
+        assert_eq!(answer.problem().kind, ProblemKind::Busy);
+        assert_eq!(answer.header("retry-after"), "1");
+    }
+    world.check_works().await;
+}
+
+#[tokio::test]
+async fn a_client_that_leaves_frees_its_place() {
+    let world = World::with(|config| config.queue = 1);
+    world.register().await;
+    for _ in 0..20 {
+        let mut leaving = Box::pin(world.evaluate());
+        // One poll takes it into the queue, or to the worker; then the client is gone.
+        std::future::poll_fn(|cx| {
+            let _ = leaving.as_mut().poll(cx);
+            std::task::Poll::Ready(())
+        })
+        .await;
+        drop(leaving);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    world.check_works().await;
+}
+
+#[tokio::test]
+async fn a_small_memory_budget_still_serves() {
+    let world = World::with(|config| config.key_memory_mb = 0);
+    world.register().await;
+    world.check_works().await;
+    world.check_works().await;
+}
+
+fn events(answer: &Answer) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut name = String::new();
+    for line in answer.body.lines() {
+        let line = line.expect("text");
+        if let Some(value) = line.strip_prefix("event: ") {
+            name = value.to_owned();
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            let event = Event::from_parts(&name, data).expect("what its name says");
+            events.push(event.expect("a known name"));
+        }
+    }
+    events
+}

@@ -1,0 +1,257 @@
+//! A server with one small random circuit, and a client for it.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::{Arc, LazyLock};
+
+use axum::Router;
+use axum::body::{Body, Bytes, to_bytes};
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use cipherformer_circuit::graph::IntMatrix;
+use cipherformer_circuit::parameters::INSECURE_TOY;
+use cipherformer_circuit::{
+    Block, Circuit, Dense, Description, Embedding, Function, Manifest, Model, OutputLayout,
+    Quantized, Reference, Vocabulary, evaluate,
+};
+#[expect(clippy::disallowed_types, reason = "these tests play the client too")]
+use cipherformer_fhe::SecretKey;
+use cipherformer_fhe::{EncryptedBag, EncryptedScores, SeededEvaluationKey};
+use cipherformer_protocol::{KeyId, Problem, routes};
+use cipherformer_server::{Config, Server};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde::de::DeserializeOwned;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// A client's keys, and one encrypted text with the verdict it must get.
+#[expect(clippy::disallowed_types, reason = "these tests play the client too")]
+pub(crate) struct Client {
+    secret: SecretKey,
+    pub(crate) key: Vec<u8>,
+    pub(crate) id: KeyId,
+    pub(crate) input: Vec<u8>,
+    verdict: usize,
+}
+
+/// The same client for all tests: making keys takes longer than most of them.
+pub(crate) static CLIENT: LazyLock<Client> = LazyLock::new(Client::new);
+
+static CIRCUIT: LazyLock<Arc<Circuit>> = LazyLock::new(|| Arc::new(circuit("test")));
+
+impl Client {
+    #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
+    fn new() -> Self {
+        let secret = SecretKey::generate(&INSECURE_TOY);
+        let key = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
+        let (text, verdict) = clear_case(&CIRCUIT);
+        let bag = CIRCUIT.vocabulary().bag(&text);
+        let input = EncryptedBag::encrypt(&bag, CIRCUIT.manifest(), &secret).expect("fits");
+        Self {
+            secret,
+            id: KeyId::of(&key),
+            key,
+            input: input.to_bytes(),
+            verdict,
+        }
+    }
+
+    /// Decrypts an output and checks its verdict against the reference evaluator's.
+    pub(crate) fn check(&self, output: &[u8]) {
+        let scores = EncryptedScores::from_bytes(output, 2, &INSECURE_TOY).expect("an output");
+        let torus = scores.decrypt(&self.secret).expect("same parameters");
+        let scores = CIRCUIT.scores(&torus);
+        assert_eq!(OutputLayout::argmax(&scores), self.verdict, "{scores:?}");
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn header(&self, name: &str) -> &str {
+        let value = self.headers.get(name).expect("the header is there");
+        value.to_str().expect("plain text")
+    }
+
+    pub(crate) fn json<T: DeserializeOwned>(&self) -> T {
+        serde_json::from_slice(&self.body).expect("the JSON that was promised")
+    }
+
+    /// The problem document; fails if this is anything else.
+    pub(crate) fn problem(&self) -> Problem {
+        assert_eq!(self.header("content-type"), "application/problem+json");
+        let problem: Problem = self.json();
+        assert_eq!(problem.status, self.status.as_u16());
+        problem
+    }
+}
+
+/// A server on folders of its own.
+pub(crate) struct World {
+    folder: TempDir,
+    pub(crate) config: Config,
+    pub(crate) router: Router,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        Self::with(|_| ())
+    }
+
+    pub(crate) fn with(change: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let circuits = folder.path().join("circuits");
+        CIRCUIT.save(&circuits.join("test")).expect("saved");
+        let mut config = Config::new(circuits, folder.path().join("data"));
+        change(&mut config);
+        let router = Server::new(&config).expect("starts").router();
+        Self {
+            folder,
+            config,
+            router,
+        }
+    }
+
+    /// The same folders, a new server.
+    pub(crate) fn restart(self) -> Self {
+        let Self {
+            folder,
+            config,
+            router,
+        } = self;
+        drop(router); // frees the data directory
+        let router = Server::new(&config).expect("starts again").router();
+        Self {
+            folder,
+            config,
+            router,
+        }
+    }
+
+    /// Where the client's key is stored.
+    pub(crate) fn key_file(&self) -> PathBuf {
+        self.config
+            .data_dir
+            .join("keys/insecure-toy")
+            .join(CLIENT.id.to_string())
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: impl Into<Body>) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        self.request(request.body(body.into()).expect("valid"))
+            .await
+    }
+
+    pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await;
+        let (head, body) = response.expect("infallible").into_parts();
+        Answer {
+            status: head.status,
+            headers: head.headers,
+            body: to_bytes(body, 1 << 24).await.expect("a whole body"),
+        }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Method::GET, path, Body::empty()).await
+    }
+
+    pub(crate) async fn register(&self) -> Answer {
+        let path = routes::key_upload(&CLIENT.id, "insecure-toy");
+        self.send(Method::PUT, &path, CLIENT.key.clone()).await
+    }
+
+    pub(crate) async fn evaluate(&self) -> Answer {
+        self.send(Method::POST, &evaluation(), CLIENT.input.clone())
+            .await
+    }
+
+    /// A good request gets a good answer.
+    pub(crate) async fn check_works(&self) {
+        let answer = self.evaluate().await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        CLIENT.check(&answer.body);
+    }
+}
+
+/// Path and query of a good evaluation.
+pub(crate) fn evaluation() -> String {
+    routes::evaluations("test", &CLIENT.id, &manifest().digest)
+}
+
+/// The test circuit's manifest.
+pub(crate) fn manifest() -> &'static Manifest {
+    CIRCUIT.manifest()
+}
+
+/// A circuit of random weights: 612 features, 8 hidden values, two scores.
+pub(crate) fn circuit(name: &str) -> Circuit {
+    const ENTRIES: usize = 612;
+    const HIDDEN: usize = 8;
+    let mut random = StdRng::seed_from_u64(7);
+    let mut weights = |rows: usize, columns: usize, limit: i8, outputs: usize| {
+        let data = (0..rows * columns).map(|_| random.random_range(-limit..=limit));
+        Quantized {
+            integers: IntMatrix::new(rows, columns, data.collect()).expect("it fits"),
+            step: vec![1.0 / f64::from(limit); outputs],
+        }
+    };
+    let model = Model {
+        embedding: Embedding {
+            table: weights(ENTRIES, HIDDEN, 127, HIDDEN),
+            bias: vec![0.1; HIDDEN],
+        },
+        blocks: vec![Block {
+            activation: Function::Tanh,
+            dense: Dense {
+                weights: weights(2, HIDDEN, 7, 2),
+                bias: vec![0.0; 2],
+            },
+        }],
+    };
+    let features = (0..ENTRIES).map(|i| format!("w{i}")).collect();
+    let description = Description {
+        name: name.to_owned(),
+        description: "random weights".to_owned(),
+        parameter_set: INSECURE_TOY.name.to_owned(),
+        labels: vec!["no".to_owned(), "yes".to_owned()],
+    };
+    let vocabulary = Vocabulary::new(features, 64, 2).expect("distinct words");
+    Circuit::new(description, vocabulary, model).expect("a valid circuit")
+}
+
+/// A text whose scores are so far apart that noise cannot change the verdict.
+fn clear_case(circuit: &Circuit) -> (String, usize) {
+    for word in 0..circuit.manifest().input.entries - 1 {
+        let text = format!("w{word} w{}", word + 1);
+        let bag = circuit.vocabulary().bag(&text);
+        let torus = evaluate(circuit, &mut Reference, &bag, &()).expect("valid");
+        let scores = circuit.scores(&torus);
+        if (scores[0] - scores[1]).abs() > 1.5 {
+            return (text, OutputLayout::argmax(&scores));
+        }
+    }
+    panic!("some text has a clear verdict");
+}
+
+/// A copy of these bytes with one bit changed.
+pub(crate) fn flipped(bytes: &[u8], position: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[position] ^= 1;
+    bytes
+}
+
+/// What a folder holds, by name.
+pub(crate) fn names(folder: PathBuf) -> Vec<String> {
+    let items = fs::read_dir(folder).expect("a folder");
+    let name = |item: fs::DirEntry| item.file_name().to_string_lossy().into_owned();
+    let mut names: Vec<String> = items.map(|item| name(item.expect("readable"))).collect();
+    names.sort();
+    names
+}

@@ -30,6 +30,17 @@ pub struct Bag {
 }
 
 impl Bag {
+    /// A bag of these distinct features, at most as many as a circuit takes.
+    pub fn new(mut features: Vec<usize>, min_count: usize) -> Self {
+        features.sort_unstable();
+        features.dedup();
+        Self {
+            features,
+            dropped: 0,
+            min_count,
+        }
+    }
+
     /// Feature ids, ascending.
     pub fn features(&self) -> &[usize] {
         &self.features

@@ -44,6 +44,22 @@ impl PreparedLut {
         }
     }
 
+    /// Tables of N torus values each, cell i for inputs of [i, i + 1) / 2N - 1/4.
+    ///
+    /// # Errors
+    /// A table of another length.
+    pub fn from_tables(tables: Vec<Vec<u64>>, parameters: &ParameterSet) -> Result<Self, FheError> {
+        let size = parameters.bootstrap_polynomial_size;
+        match tables.iter().find(|table| table.len() != size) {
+            Some(table) => Err(FheError::Shape {
+                operation: "LUT table",
+                expected: format!("{size} cells"),
+                got: table.len().to_string(),
+            }),
+            None => Ok(Self { tables }),
+        }
+    }
+
     /// Applies function i to value i. Calls `done` with the number of LUTs finished, as they finish.
     ///
     /// Input noise: the values', plus `lut_input_variance`. Output noise: `lut_output_variance`.

@@ -146,6 +146,9 @@ impl SecretKey {
             LweCiphertextCount(torus.len()),
             convert::modulus(),
         );
+        if torus.is_empty() {
+            return scalars; // the library panics on empty lists
+        }
         encrypt_lwe_ciphertext_list(
             &self.scalar(),
             &mut scalars,

@@ -13,6 +13,7 @@ mod convert;
 mod encrypted;
 mod error;
 mod fft;
+mod key_switch;
 mod keys;
 mod linear;
 mod lookup;

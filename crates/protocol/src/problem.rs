@@ -6,12 +6,16 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
-    /// No such path, or no such method on it.
+    /// No such path.
     UnknownRoute,
+    /// No such method on this path.
+    MethodNotAllowed,
     /// A path or query that does not say what it should.
     MalformedRequest,
     /// The server has no circuit of that name.
     UnknownCircuit,
+    /// The server has the circuit, but cannot load it.
+    CircuitUnavailable,
     /// The client encrypted for another version of the circuit.
     StaleCircuit,
     /// The server has no evaluation key of that id.
@@ -40,12 +44,13 @@ impl ProblemKind {
         match self {
             Self::MalformedRequest => 400,
             Self::UnknownRoute | Self::UnknownCircuit | Self::UnknownKey => 404,
+            Self::MethodNotAllowed => 405,
             Self::StaleCircuit | Self::WrongParameterSet => 409,
             Self::TooLarge => 413,
             Self::MalformedKey | Self::MalformedInput => 422,
             Self::Busy => 429,
             Self::Internal => 500,
-            Self::StorageUnavailable => 503,
+            Self::StorageUnavailable | Self::CircuitUnavailable => 503,
             Self::StorageFull => 507,
         }
     }
@@ -54,8 +59,10 @@ impl ProblemKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::UnknownRoute => "There is nothing at this address",
+            Self::MethodNotAllowed => "This address does not take this method",
             Self::MalformedRequest => "The request cannot be understood",
             Self::UnknownCircuit => "There is no such circuit",
+            Self::CircuitUnavailable => "The circuit cannot be loaded",
             Self::StaleCircuit => "The circuit has changed",
             Self::UnknownKey => "The evaluation key is not registered",
             Self::MalformedKey => "The evaluation key is not usable",

@@ -171,8 +171,11 @@ impl KeyHome {
                 let _ = fs::remove_dir_all(entry.path());
             }
         }
-        tempfile::Builder::new()
-            .prefix(&prefix)
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(&prefix);
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
+        builder
             .tempdir_in(&keys)
             .map_err(fault("create a folder in", &keys))
     }
@@ -265,3 +268,6 @@ fn load_evaluation(
     }
     Ok(bytes.as_slice().into())
 }
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -29,8 +29,10 @@ pub struct Request {
     pub bytes: Vec<u8>,
     /// How many of the text's features the circuit looks at.
     pub features: usize,
-    /// How many more it knows, but has no room for: the end of a long text.
-    pub dropped: usize,
+    /// How many more it knows, but has no room for.
+    pub dropped_features: usize,
+    /// How many words at the text's end were not looked at.
+    pub dropped_words: usize,
 }
 
 /// What a response says.
@@ -100,7 +102,8 @@ impl PublicCircuit {
         Ok(Request {
             bytes: encrypted.to_bytes(),
             features: bag.features().len(),
-            dropped: bag.dropped(),
+            dropped_features: bag.dropped(),
+            dropped_words: bag.dropped_words(),
         })
     }
 

@@ -64,8 +64,10 @@ pub struct Classification {
     pub luts: usize,
     /// How many of the text's features the circuit looked at.
     pub features: usize,
-    /// How many more it knows, but had no room for: the end of a long text.
+    /// How many more it knows, but had no room for.
     pub dropped_features: usize,
+    /// How many words at the text's end were not looked at.
+    pub dropped_words: usize,
 }
 
 impl Client {
@@ -198,7 +200,8 @@ impl Client {
             response_bytes: result.output.len(),
             luts: result.luts,
             features: request.features,
-            dropped_features: request.dropped,
+            dropped_features: request.dropped_features,
+            dropped_words: request.dropped_words,
         })
     }
 

@@ -146,7 +146,7 @@ fn texts_that_cannot_be_classified_are_refused_before_anything_else() {
         let error = refusal(&client(home.path(), &arguments));
         assert!(error.contains(reason), "{error}");
     }
-    assert_eq!(server.requests(), 0);
+    assert!(server.requests().is_empty());
 }
 
 #[test]
@@ -165,7 +165,7 @@ fn servers_that_talk_nonsense_are_not_believed() {
         ),
         ("unusable manifest", Answer::json("{}")),
         ("unusable manifest", Answer::json("[[[[")),
-        ("more than 1048576 bytes", Answer::json(&big)),
+        ("more than 1048576 bytes", Answer::json(big)),
         (
             "unusable problem document",
             Answer::new(500, "application/problem+json", "{}"),
@@ -176,24 +176,24 @@ fn servers_that_talk_nonsense_are_not_believed() {
         ),
         (
             "format 99",
-            Answer::json(&manifest.replace("\"format\": 1", "\"format\": 99")),
+            Answer::json(manifest.replace("\"format\": 1", "\"format\": 99")),
         ),
         (
             "not prompt-guard",
-            Answer::json(&manifest.replace("prompt-guard", "other")),
+            Answer::json(manifest.replace("prompt-guard", "other")),
         ),
         (
             "parameter set",
-            Answer::json(&manifest.replace("standard-2048", "weak-2048")),
+            Answer::json(manifest.replace("standard-2048", "weak-2048")),
         ),
         (
             "features",
-            Answer::json(&manifest.replace("\"entries\": 2", "\"entries\": 0")),
+            Answer::json(manifest.replace("\"entries\": 2", "\"entries\": 0")),
         ),
         ("unusable vocabulary", Answer::json(manifest)),
     ];
     for (reason, answer) in cases {
-        let server = FakeServer::start(move |path| match path {
+        let server = FakeServer::start(move |request| match request.path.as_str() {
             "/v1/circuits" => Answer::json("{\"circuits\":[]}"),
             "/v1/circuits/prompt-guard" => answer.clone(),
             _ => Answer::new(200, "text/plain", "not\nthe\nvocabulary\n"),
@@ -210,7 +210,7 @@ fn servers_that_talk_nonsense_are_not_believed() {
 #[test]
 fn unknown_circuits_are_answered_with_those_there_are() {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let server = FakeServer::start(|path| match path {
+    let server = FakeServer::start(|request| match request.path.as_str() {
         "/v1/circuits" => Answer::json(
             r#"{"circuits":[{"name":"names-gpt","description":"","digest":"","parameter_set":""}]}"#,
         ),

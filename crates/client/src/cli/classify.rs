@@ -102,12 +102,11 @@ async fn classify_lines(
 
 /// What the user should know of how the text was read.
 fn print_notes(answer: &Classification, prefix: &str) {
-    if answer.dropped_features > 0 {
+    if answer.dropped_features + answer.dropped_words > 0 {
         eprintln!(
-            "{prefix}: the text is longer than the circuit takes; of its {} known words and word \
-             pairs, the last {} were dropped",
-            answer.features + answer.dropped_features,
-            answer.dropped_features
+            "{prefix}: the text is longer than the circuit takes; its last {} words were not looked at, \
+             and {} of the known words and word pairs before them were dropped",
+            answer.dropped_words, answer.dropped_features
         );
     }
     if answer.features == 0 {

@@ -20,6 +20,7 @@
 //! The secret key never leaves [`KeyHome`] and this process; a server can make the client fail, but
 //! not panic, use weak parameters, or read without bounds.
 
+mod bar;
 mod circuit;
 mod client;
 mod error;
@@ -27,6 +28,7 @@ mod http;
 mod keys;
 mod observer;
 
+pub use bar::Bar;
 pub use circuit::{PublicCircuit, Request, Verdict};
 pub use client::{Classification, Client};
 pub use error::ClientError;

@@ -230,9 +230,8 @@ async fn a_busy_server_is_asked_again() {
     let (client, recorder) = connect(&server, &home).await;
     client.classify("toy", "good").await.expect("in the end");
     assert_eq!(count(&server, "POST"), 4);
-    let seen = recorder.0.lock().expect("no panic");
-    assert!(seen.iter().any(|a| matches!(a, Activity::Waiting(_))));
-    drop(seen);
+    let waited = |activity: &Activity| matches!(activity, Activity::Waiting(_));
+    assert!(recorder.0.lock().expect("no panic").iter().any(waited));
     state.lock().expect("no panic").busy = usize::MAX;
     let error = client.classify("toy", "good").await.expect_err("busy");
     assert!(matches!(error, ClientError::StillBusy { .. }));

@@ -6,10 +6,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use cipherformer_client::{Classification, Client, ClientError, KeyHome};
+use cipherformer_client::{Bar, Classification, Client, ClientError, KeyHome};
 
 use super::arguments::Classify;
-use super::bar::Bar;
 use super::print;
 
 /// In a list of answers, texts are shown up to this many characters.
@@ -53,7 +52,8 @@ async fn classify_argument(
     Ok(ExitCode::SUCCESS)
 }
 
-/// A line that cannot be classified is reported and the others go on; a server that cannot be used ends it.
+/// A line that cannot be classified is reported and the others go on; a server that cannot be used
+/// ends it.
 async fn classify_lines(
     server: &str,
     home: KeyHome,
@@ -62,33 +62,27 @@ async fn classify_lines(
 ) -> anyhow::Result<ExitCode> {
     let client = Client::connect(server, home, bar.clone()).await?;
     let (mut lines, mut failures) = (0, 0);
-    for (index, line) in io::stdin().lock().split(b'\n').enumerate() {
-        let number = index + 1;
-        lines = number;
+    for line in io::stdin().lock().split(b'\n') {
+        lines += 1;
         let line = line.context("cannot read standard input")?;
         let line = line.strip_suffix(b"\r").unwrap_or(&line);
-        let answer = match std::str::from_utf8(line) {
-            Ok(text) => client.classify(&options.circuit, text).await,
-            Err(_) => {
-                eprintln!("line {number}: error: the text is not UTF-8; convert it first");
-                failures += 1;
-                continue;
-            }
+        let outcome = match std::str::from_utf8(line) {
+            Ok(text) => classify_line(&client, &options.circuit, text).await,
+            Err(_) => Ok(Err("the text is not UTF-8; convert it first".to_owned())),
         };
         bar.clear();
-        match answer {
+        match outcome.with_context(|| format!("line {lines}"))? {
             Ok(answer) => {
-                print_notes(&answer, &format!("line {number}: note"));
+                print_notes(&answer, &format!("line {lines}: note"));
                 match options.json {
                     true => print(&json(&answer))?,
                     false => print(&format!("{}  {}", verdict(&answer), shown(&answer.text)))?,
                 }
             }
-            Err(error @ ClientError::EmptyText) => {
-                eprintln!("line {number}: error: {error}");
+            Err(reason) => {
+                eprintln!("line {lines}: error: {reason}");
                 failures += 1;
             }
-            Err(error) => return Err(error).context(format!("line {number}")),
         }
     }
     if lines == 0 {
@@ -98,6 +92,19 @@ async fn classify_lines(
         0 => ExitCode::SUCCESS,
         _ => ExitCode::FAILURE,
     })
+}
+
+/// The answer to one line, or what is wrong with the line; an error is not the line's fault.
+async fn classify_line(
+    client: &Client,
+    circuit: &str,
+    text: &str,
+) -> Result<Result<Classification, String>, ClientError> {
+    match client.classify(circuit, text).await {
+        Ok(answer) => Ok(Ok(answer)),
+        Err(error @ ClientError::EmptyText) => Ok(Err(error.to_string())),
+        Err(error) => Err(error),
+    }
 }
 
 /// What the user should know of how the text was read.

@@ -3,11 +3,10 @@
 use std::process::ExitCode;
 
 use cipherformer_circuit::{ParameterSet, parameters};
-use cipherformer_client::{ClientError, KeyHome, Keys};
+use cipherformer_client::{Bar, ClientError, KeyHome, Keys};
 use serde_json::json;
 
 use super::arguments::{KeyAction, Keys as Options};
-use super::bar::Bar;
 use super::print;
 
 pub(crate) fn run(home: &KeyHome, options: &Options) -> anyhow::Result<ExitCode> {

@@ -1,7 +1,6 @@
 //! The command line.
 
 mod arguments;
-mod bar;
 mod classify;
 mod keys;
 

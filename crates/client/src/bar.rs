@@ -3,8 +3,9 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use cipherformer_client::{Activity, Observer};
 use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::observer::{Activity, Observer};
 
 const STEPS: &str = "{msg} [{bar:32}] {percent:>3} %, about {eta} left";
 const STEPS_OF_BYTES: &str = "{msg} [{bar:32}] {bytes} of {total_bytes}, about {eta} left";
@@ -12,7 +13,7 @@ const SPINNER: &str = "{spinner} {msg} ({elapsed})";
 
 /// Shows what a client does when it takes long.
 #[derive(Default)]
-pub(crate) struct Bar(Mutex<Option<(Kind, ProgressBar)>>);
+pub struct Bar(Mutex<Option<(Kind, ProgressBar)>>);
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -51,7 +52,7 @@ impl Observer for Bar {
 
 impl Bar {
     /// Removes the bar, so that output can be printed.
-    pub(crate) fn clear(&self) {
+    pub fn clear(&self) {
         if let Some((_, bar)) = self.lock().take() {
             bar.finish_and_clear();
         }

@@ -6,7 +6,6 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
 
-use anyhow::Context;
 use cipherformer_client::{Bar, Client, KeyHome, Keys, PublicCircuit};
 
 const CIRCUIT: &str = "prompt-guard";
@@ -29,10 +28,7 @@ async fn main() -> anyhow::Result<()> {
     // here on nothing but what comes over TCP.
     let server_folder = tempfile::tempdir()?;
     let url = start_server(server_folder.path()).await?;
-    line(
-        "server",
-        &format!("{url} offers {CIRCUIT}; its weights stay there"),
-    );
+    println!("server       {url} offers {CIRCUIT}; its weights stay there");
 
     // The client makes two keys: the secret key stays, the evaluation key lets the server compute
     // without opening anything.
@@ -44,16 +40,12 @@ async fn main() -> anyhow::Result<()> {
     let keys = client.keys(circuit.parameters()).await?;
     bar.clear();
     let seconds = start.elapsed().as_secs_f64();
-    line(
-        "keys",
-        &format!("made and registered in {seconds:.1} s, once per user and server"),
-    );
+    println!("keys         made and registered in {seconds:.1} s, once per user and server");
 
     for prompt in prompts {
-        println!();
+        println!("\nprompt       {prompt:?}");
         classify(&client, &circuit, &keys, &bar, prompt).await?;
     }
-    println!();
     account(&circuit, &keys);
     Ok(())
 }
@@ -66,74 +58,55 @@ async fn classify(
     bar: &Bar,
     prompt: &str,
 ) -> anyhow::Result<()> {
-    line("prompt", &format!("{prompt:?}"));
     let request = circuit.encrypt(prompt, keys.secret())?;
-    line("sent", &bytes(&request.bytes));
+    println!("sent         {}", bytes(&request.bytes));
+
     let response = client.evaluate(circuit, keys, &request).await?;
     bar.clear();
-    line("received", &bytes(&response.output));
     let (seconds, luts) = (response.server_ms / 1000.0, response.luts);
-    line(
-        "server took",
-        &format!("{seconds:.2} s for {luts} LUTs on encrypted numbers"),
-    );
+    println!("server took  {seconds:.2} s for {luts} LUTs on encrypted numbers");
+    println!("received     {}", bytes(&response.output));
+
     let verdict = circuit.decrypt(&response.output, keys.secret())?;
-    let labels = circuit.manifest().output.labels.iter();
-    let scores: Vec<String> = labels
-        .zip(&verdict.scores)
-        .map(|(label, score)| format!("{label} {score:+}"))
-        .collect();
-    let label = verdict.label.to_uppercase();
-    line("verdict", &format!("{label} ({})", scores.join(", ")));
+    print!("verdict      {}:", verdict.label.to_uppercase());
+    let labels = &circuit.manifest().output.labels;
+    for (label, score) in labels.iter().zip(&verdict.scores) {
+        print!(" {label} {score:+.1}");
+    }
+    println!();
     Ok(())
 }
 
 /// Who knew what, in the end.
 fn account(circuit: &PublicCircuit, keys: &Keys) {
-    let (features, secret) = (
-        circuit.manifest().input.entries,
-        keys.record().secret_key_bytes,
-    );
-    println!("Who knew what");
-    line("client", "the prompts and the verdicts");
-    line(
-        "",
-        &format!("the secret key, {secret} bytes, which it sent to nobody"),
-    );
-    line(
-        "",
-        &format!("the {features} words and word pairs the circuit looks for, but no weight"),
-    );
-    line(
-        "the wire",
-        &format!("evaluation key, once: {}", bytes(keys.evaluation())),
-    );
-    line(
-        "",
-        "a request and a response a prompt, of the same sizes for all prompts",
-    );
-    line(
-        "server",
-        "the bytes above, when they came, and the name of the circuit",
-    );
-    line(
-        "",
-        "no word, no score, no verdict: it has nothing that opens them",
+    let features = circuit.manifest().input.entries;
+    let secret_bytes = keys.record().secret_key_bytes;
+    let evaluation_key = bytes(keys.evaluation());
+    println!(
+        "
+client knew  the prompts and the verdicts,
+             the secret key ({secret_bytes} bytes, sent to nobody),
+             which {features} features of a text the circuit looks at, but none of its weights
+on the wire  the evaluation key, once:
+             {evaluation_key}
+             for each prompt, the bytes above: of the same sizes whatever it says
+server saw   what was on the wire, when it came, and the circuit's name:
+             no word, no score, no verdict, and nothing that opens them"
     );
 }
 
-/// Starts the server on a free loopback port, and lets it run until this process ends.
+/// Starts the server on a free loopback port; it runs until this process ends.
 async fn start_server(data: &Path) -> anyhow::Result<String> {
     let circuits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../circuits");
-    anyhow::bail!("{} {}", circuits.display(), data.display())
-}
-
-fn line(name: &str, text: &str) {
-    println!("  {name:<12} {text}");
+    anyhow::bail!(
+        "the server crate cannot serve {} with its data in {} yet",
+        circuits.display(),
+        data.display()
+    )
 }
 
 /// How many, and the first of them.
 fn bytes(bytes: &[u8]) -> String {
     let first: Vec<String> = bytes.iter().take(12).map(|b| format!("{b:02x}")).collect();
-    format!("{:>8} bytes: {} …", bytes.len(), first.join(" "))
+    format!("{} bytes: {} …", bytes.len(), first.join(" "))
 }

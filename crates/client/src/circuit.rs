@@ -1,18 +1,16 @@
 //! The public side of a circuit: from text to request, from response to scores.
 
-use cipherformer_circuit::{
-    Bag, FORMAT, InputLayout, Manifest, OutputLayout, ParameterSet, Vocabulary, parameters,
-};
+use cipherformer_circuit::{Bag, Manifest, OutputLayout, ParameterSet, Vocabulary};
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, SecretKey, size_limit};
 
+use crate::check::check_manifest;
 use crate::error::ClientError;
 
-/// No vocabulary may have more entries: 32 ring ciphertexts of 2,048.
-const MAX_ENTRIES: usize = 65_536;
-/// No circuit of this format has more labels.
-const MAX_LABELS: usize = 256;
 /// Scores are shown with this many decimals at most.
 const MAX_DECIMALS: i32 = 3;
+/// LUTs add more noise than a client can compute, as it depends on the weights: some 20 times the
+/// response's own in the circuits we have. So scores keep steps of this many times the latter.
+const NOISE_ALLOWANCE: f64 = 16.0;
 
 /// All that a client knows of a circuit, checked. Nothing in it is taken on trust but the layout:
 /// encryption parameters come from this build, found by name.
@@ -109,10 +107,10 @@ impl PublicCircuit {
 
     /// Opens a response.
     ///
-    /// Scores are rounded to what the response's own noise leaves meaningful. Whoever gets to see
-    /// decrypted values with their noise may learn something of the secret key (IND-CPA-D), so the
-    /// unrounded values never leave this function. Share scores with nobody you would not show
-    /// the text to; the label alone says less.
+    /// Scores are rounded to what the noise leaves meaningful. Whoever gets to see decrypted values
+    /// with their noise may learn something of the secret key (IND-CPA-D), so the unrounded values
+    /// never leave this function. Rounding hides most of the noise, not all of it: show scores to
+    /// nobody you would not show the text to; the label alone says less.
     ///
     /// # Errors
     /// A response that is damaged or not of this circuit.
@@ -136,98 +134,24 @@ impl PublicCircuit {
         self.manifest.output.labels.len()
     }
 
-    /// Standard deviation that packing and rounding of a response alone give to a score. LUTs add more,
-    /// how much only the model's owner knows.
+    /// Standard deviation that packing and rounding of a response alone give to a score.
     fn noise(&self, scale: f64) -> f64 {
         let variance = self.parameters.packing_variance() + self.parameters.response_variance();
         variance.sqrt() / scale
     }
 }
 
-/// Rounds to as many decimals as keep the step above twice the noise.
+/// Rounds to as many decimals as keep the step well above the response's noise.
 fn round(score: f64, noise: f64) -> f64 {
-    let decimals = (-(2.0 * noise).log10()).floor() as i32; // saturates
+    let decimals = (-(NOISE_ALLOWANCE * noise).log10()).floor() as i32; // saturates
     let step = 10f64.powi(decimals.clamp(0, MAX_DECIMALS));
     (score * step).round() / step + 0.0 // no negative zero
-}
-
-fn check_manifest(name: &str, manifest: &Manifest) -> Result<&'static ParameterSet, String> {
-    if manifest.format != FORMAT {
-        return Err(format!(
-            "format {} is not {FORMAT}, which this build reads",
-            manifest.format
-        ));
-    }
-    if manifest.name != name {
-        return Err(format!("it is of circuit {:?}, not {name}", manifest.name));
-    }
-    if manifest.digest.len() != 64 || !manifest.digest.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return Err("its digest is not 64 hexadecimal digits".to_owned());
-    }
-    check_input(&manifest.input)?;
-    check_output(&manifest.output)?;
-    parameters::by_name(&manifest.parameter_set).ok_or_else(|| {
-        format!(
-            "this build does not know parameter set {:?}",
-            manifest.parameter_set
-        )
-    })
-}
-
-fn check_input(input: &InputLayout) -> Result<(), String> {
-    if !(1..=MAX_ENTRIES).contains(&input.entries) {
-        return Err(format!(
-            "{} features, not 1 to {MAX_ENTRIES}",
-            input.entries
-        ));
-    }
-    if input.min_count == 0 || input.max_features < input.min_count {
-        return Err(format!(
-            "min_count {} must be positive and at most max_features {}",
-            input.min_count, input.max_features
-        ));
-    }
-    // Half of a LUT's range, which the whole bag may fill, is a quarter of the torus.
-    if !(input.scale > 0.0 && input.scale < 0.25) {
-        return Err(format!(
-            "input scale {} is not between 0 and 0.25",
-            input.scale
-        ));
-    }
-    Ok(())
-}
-
-fn check_output(output: &OutputLayout) -> Result<(), String> {
-    if !(1..=MAX_LABELS).contains(&output.labels.len()) {
-        return Err(format!(
-            "{} labels, not 1 to {MAX_LABELS}",
-            output.labels.len()
-        ));
-    }
-    let fits = |label: &String| {
-        (1..=64).contains(&label.chars().count()) && !label.contains(char::is_control)
-    };
-    if !output.labels.iter().all(fits) {
-        return Err("a label is empty, too long or not printable".to_owned());
-    }
-    if output.scale.len() != output.labels.len() {
-        return Err(format!(
-            "{} output scales for {} labels",
-            output.scale.len(),
-            output.labels.len()
-        ));
-    }
-    // Far wider than any real circuit's, and narrow enough that no score overflows.
-    let sensible = |scale: &f64| (1e-12..=1e12).contains(scale);
-    if !output.scale.iter().all(sensible) {
-        return Err("an output scale is not a sensible positive number".to_owned());
-    }
-    Ok(())
 }
 
 #[cfg(test)]
 mod tests {
     use cipherformer_circuit::parameters::INSECURE_TOY;
+    use cipherformer_circuit::{FORMAT, InputLayout};
 
     use super::*;
 
@@ -302,9 +226,9 @@ mod tests {
     #[test]
     fn scores_are_rounded_to_their_noise() {
         assert_eq!(round(1.234_567, 1e-9), 1.235);
-        assert_eq!(round(1.234_567, 0.004), 1.23);
-        assert_eq!(round(1.234_567, 0.04), 1.2);
+        assert_eq!(round(1.234_567, 0.000_4), 1.23);
+        assert_eq!(round(1.234_567, 0.004), 1.2);
         assert_eq!(round(1.234_567, 1e9), 1.0);
-        assert!(round(-0.001, 0.04).is_sign_positive());
+        assert!(round(-0.001, 0.004).is_sign_positive());
     }
 }

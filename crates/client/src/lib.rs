@@ -21,7 +21,9 @@
 //! not panic, use weak parameters, or read without bounds.
 
 mod bar;
+mod check;
 mod circuit;
+mod classification;
 mod client;
 mod error;
 mod http;
@@ -30,7 +32,8 @@ mod observer;
 
 pub use bar::Bar;
 pub use circuit::{PublicCircuit, Request, Verdict};
-pub use client::{Classification, Client};
+pub use classification::Classification;
+pub use client::Client;
 pub use error::ClientError;
 pub use keys::{KeyHome, KeyRecord, Keys};
 pub use observer::{Activity, Observer};

@@ -149,50 +149,38 @@ fn texts_that_cannot_be_classified_are_refused_before_anything_else() {
     assert!(server.requests().is_empty());
 }
 
+/// Answers to the request for a manifest, and what is said of them.
+fn unusable_manifests() -> Vec<(&'static str, Answer)> {
+    let manifest = include_str!("manifest.json");
+    let altered = |from: &str, to: &str| Answer::json(manifest.replace(from, to));
+    let html = |status| Answer::new(status, "text/html", "<html>");
+    let bug = "the server has a bug";
+    vec![
+        ("not be a cipherformer-server", html(500)),
+        ("not be a cipherformer-server", html(302)),
+        ("unusable manifest", Answer::json("{}")),
+        ("unusable manifest", Answer::json("[[[[")),
+        (
+            "more than 1048576 bytes",
+            Answer::json("x".repeat((1 << 20) + 1)),
+        ),
+        (
+            "unusable problem",
+            Answer::new(500, "application/problem+json", "{}"),
+        ),
+        (bug, Answer::problem(500, "internal", bug)),
+        ("format 99", altered("\"format\": 1", "\"format\": 99")),
+        ("not prompt-guard", altered("prompt-guard", "other")),
+        ("parameter set", altered("standard-2048", "weak-2048")),
+        ("features", altered("\"entries\": 2", "\"entries\": 0")),
+        ("unusable vocabulary", Answer::json(manifest)),
+    ]
+}
+
 #[test]
 fn servers_that_talk_nonsense_are_not_believed() {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let manifest = include_str!("manifest.json");
-    let big = "x".repeat((1 << 20) + 1);
-    let cases: Vec<(&str, Answer)> = vec![
-        (
-            "not be a cipherformer-server",
-            Answer::new(500, "text/html", "<html>"),
-        ),
-        (
-            "not be a cipherformer-server",
-            Answer::new(302, "text/html", ""),
-        ),
-        ("unusable manifest", Answer::json("{}")),
-        ("unusable manifest", Answer::json("[[[[")),
-        ("more than 1048576 bytes", Answer::json(big)),
-        (
-            "unusable problem document",
-            Answer::new(500, "application/problem+json", "{}"),
-        ),
-        (
-            "the server has a bug",
-            Answer::problem(500, "internal", "the server has a bug"),
-        ),
-        (
-            "format 99",
-            Answer::json(manifest.replace("\"format\": 1", "\"format\": 99")),
-        ),
-        (
-            "not prompt-guard",
-            Answer::json(manifest.replace("prompt-guard", "other")),
-        ),
-        (
-            "parameter set",
-            Answer::json(manifest.replace("standard-2048", "weak-2048")),
-        ),
-        (
-            "features",
-            Answer::json(manifest.replace("\"entries\": 2", "\"entries\": 0")),
-        ),
-        ("unusable vocabulary", Answer::json(manifest)),
-    ];
-    for (reason, answer) in cases {
+    for (reason, answer) in unusable_manifests() {
         let server = FakeServer::start(move |request| match request.path.as_str() {
             "/v1/circuits" => Answer::json("{\"circuits\":[]}"),
             "/v1/circuits/prompt-guard" => answer.clone(),
@@ -201,10 +189,8 @@ fn servers_that_talk_nonsense_are_not_believed() {
         let error = refusal(&classify(home.path(), server.url()));
         assert!(error.contains(reason), "{reason}: {error}");
     }
-    assert!(
-        !home.path().join("keys").exists(),
-        "no keys for such servers"
-    );
+    let keys = home.path().join("keys");
+    assert!(!keys.exists(), "no keys are made for such servers");
 }
 
 #[test]

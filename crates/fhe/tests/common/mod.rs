@@ -67,7 +67,7 @@ pub(crate) fn circuit(
             },
         }],
     };
-    let features = (0..entries).map(|i| format!("w{i}")).collect();
+    let features = (0..entries).map(|i| format!("w:w{i}")).collect();
     let description = Description {
         name: "test".to_owned(),
         description: "random weights".to_owned(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cipherformer_client::{Bar, Client, KeyHome, Keys, PublicCircuit};
+use cipherformer_server::{Config, Server};
 
 const CIRCUIT: &str = "prompt-guard";
 
@@ -27,7 +28,9 @@ async fn main() -> anyhow::Result<()> {
     // The server owns the model. It gets a port, a folder for its clients' evaluation keys, and from
     // here on nothing but what comes over TCP.
     let server_folder = tempfile::tempdir()?;
-    let url = start_server(server_folder.path()).await?;
+    let circuits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../circuits");
+    let server = Server::start(&Config::loopback(circuits, server_folder.path())).await?;
+    let url = server.url();
     println!("server       {url} offers {CIRCUIT}; its weights stay there");
 
     // The client makes two keys: the secret key stays, the evaluation key lets the server compute
@@ -47,6 +50,7 @@ async fn main() -> anyhow::Result<()> {
         classify(&client, &circuit, &keys, &bar, prompt).await?;
     }
     account(&circuit, &keys);
+    server.stop().await?;
     Ok(())
 }
 
@@ -93,16 +97,6 @@ on the wire  the evaluation key, once:
 server saw   what was on the wire, when it came, and the circuit's name:
              no word, no score, no verdict, and nothing that opens them"
     );
-}
-
-/// Starts the server on a free loopback port; it runs until this process ends.
-async fn start_server(data: &Path) -> anyhow::Result<String> {
-    let circuits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../circuits");
-    anyhow::bail!(
-        "the server crate cannot serve {} with its data in {} yet",
-        circuits.display(),
-        data.display()
-    )
 }
 
 /// How many, and the first of them.

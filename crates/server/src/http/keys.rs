@@ -43,11 +43,11 @@ pub(super) async fn register(
         ServerError::MalformedRequest("the query needs parameter_set=NAME; add it".to_owned())
     })?;
     let parameters = server.parameters(&query.parameter_set)?;
+    let limit = size_limit(parameters.evaluation_key_bytes());
+    let bytes = body::read(&headers, body, "evaluation key", limit).await?;
     if let Some(stored) = server.keys.store().find(&id) {
         return Ok((StatusCode::OK, Json(info(id, stored))));
     }
-    let limit = size_limit(parameters.evaluation_key_bytes());
-    let bytes = body::read(&headers, body, "evaluation key", limit).await?;
     let stored = Stored {
         parameters,
         bytes: bytes.len() as u64,

@@ -61,7 +61,7 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
         })
         .collect();
     let limit = |&(largest, squares): &(f64, f64)| {
-        let carried = squares * parameters.fresh_variance();
+        let carried = squares * parameters.request_variance();
         room(LUT_HALF_RANGE, carried + parameters.lut_input_variance()) / largest
     };
     let scale = columns.iter().map(limit).fold(f64::INFINITY, f64::min);
@@ -74,7 +74,7 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
         .map(|(&(largest, squares), &step)| Value {
             scale: scale / step,
             bound: scale * largest,
-            variance: squares * parameters.fresh_variance(),
+            variance: squares * parameters.request_variance(),
         })
         .collect();
     Ok(Node {

@@ -108,6 +108,7 @@ fn counts_are_as_documented() {
     let estimate = estimate(&circuit());
     assert_eq!((estimate.luts, estimate.ring_products), (16, 128));
     assert!(estimate.evaluation_key_bytes <= 35_000_000);
+    assert!(estimate.request_bytes <= 80_000);
     assert!(estimate.response_bytes <= 20_000);
     assert!(estimate.worst_failure_log2 <= -40.0);
     assert_eq!(estimate.security_bits, 128);

@@ -33,10 +33,15 @@ pub fn content_id(bytes: &[u8]) -> String {
 }
 
 pub(crate) fn seal<T: Serialize + Versionize + Named>(object: &T) -> Vec<u8> {
-    let mut bytes = vec![0; CHECKSUM_BYTES];
-    SerializationConfig::new_with_unlimited_size()
+    const NEVER_FAILS: &str = "plain data, written to memory";
+    let config = SerializationConfig::new_with_unlimited_size();
+    let size = config.serialized_size(object).expect(NEVER_FAILS) as usize;
+    // At full size from the start: growing would leave copies of a secret key behind.
+    let mut bytes = Vec::with_capacity(CHECKSUM_BYTES + size);
+    bytes.resize(CHECKSUM_BYTES, 0);
+    config
         .serialize_into(object, &mut bytes)
-        .expect("writing to memory does not fail");
+        .expect(NEVER_FAILS);
     let checksum = Sha256::digest(&bytes[CHECKSUM_BYTES..]);
     bytes[..CHECKSUM_BYTES].copy_from_slice(&checksum);
     bytes

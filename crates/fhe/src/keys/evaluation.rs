@@ -66,7 +66,7 @@ impl SeededEvaluationKey {
             seeder,
         );
         step("packing keys");
-        let automorphisms = automorphism::generate(secret, seeder);
+        let automorphisms = automorphism::generate(secret);
         Self {
             parameter_set: parameters.name.to_owned(),
             bootstrap,

@@ -205,7 +205,7 @@ mod tests {
     fn capitals_are_noticed() {
         let found = |text| capitals(text).collect::<Vec<_>>();
         assert_eq!(found("aBC DEF1 GHI_ JKL"), ["C:up", "C:allup", "C:low0"]);
-        assert_eq!(found("Say DEF1 GHI_ no"), Vec::<&str>::new());
+        assert_eq!(found("Say DEF1 GHI_ no more"), Vec::<&str>::new());
         assert_eq!(found(""), Vec::<&str>::new());
     }
 
@@ -223,9 +223,10 @@ mod tests {
 
     #[test]
     fn megabytes_are_no_trouble() {
-        let long = "'x".repeat(2 << 20);
+        let long = "a!".repeat(2 << 20);
         assert_eq!(extract(&long).dropped_words, (4 << 20) - MAX_WORDS);
-        assert!(extract(&"é".repeat(4 << 20)).features.len() < 10);
+        assert!(extract(&"'x".repeat(2 << 20)).dropped_words > 1 << 20);
+        assert!(extract(&"é".repeat(4 << 20)).features.len() <= 11);
         assert!(
             extract(&"a".repeat(4 << 20))
                 .features
@@ -235,7 +236,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_text_has_distinct_one_line_features(text in ".{0,400}") {
+        fn any_text_has_distinct_one_line_features(text in "(?s).{0,400}") {
             let extract = extract(&text);
             let distinct: HashSet<_> = extract.features.iter().collect();
             prop_assert_eq!(distinct.len(), extract.features.len());

@@ -1,10 +1,11 @@
 //! The model card: what a model is for, how good it is, and where it fails.
 
 use std::fmt::Write;
+use std::path::Path;
 
 use cipherformer_circuit::Circuit;
 
-use crate::guard::Figures;
+use crate::guard::{Figures, Training};
 use crate::metrics::Metrics;
 use crate::recipe::Recipe;
 
@@ -25,9 +26,8 @@ const LIMITS: &str = "\
 /// The card as Markdown.
 pub(crate) fn write(
     circuit: &Circuit,
-    recipe: &Recipe,
+    training: &Training<'_>,
     figures: &Figures,
-    seed: u64,
     command: &str,
 ) -> String {
     let manifest = circuit.manifest();
@@ -43,19 +43,21 @@ pub(crate) fn write(
          ## Figures\n\n{}\n\
          ## Cost\n\n{}\n\
          ## Limits\n\n{LIMITS}",
-        data(figures),
-        model(circuit, recipe, seed),
+        data(training.data, figures),
+        model(circuit, &training.recipe, training.seed),
         tables(figures),
         cost(figures),
     )
 }
 
-fn data(figures: &Figures) -> String {
+fn data(folder: &Path, figures: &Figures) -> String {
     format!(
-        "S-Labs, \"Prompt Injection Detection Dataset\" (2026), MIT licence: {} prompts to train on, {} to\n\
-         validate on. Short English prompts to assistants, and attempts to override, extract or evade an\n\
-         assistant's instructions.\n",
-        figures.train_examples, figures.reference.examples
+        "`{}`: {} prompts to train on, {} to validate on. The data that the project ships is S-Labs,\n\
+         \"Prompt Injection Detection Dataset\" (2026), MIT licence: short English prompts to assistants,\n\
+         and attempts to override, extract or evade an assistant's instructions.\n",
+        folder.display(),
+        figures.train_examples,
+        figures.reference.examples
     )
 }
 

@@ -222,14 +222,19 @@ fn estimate_table(estimate: &Estimate) -> String {
         )
         .expect("writing to a string does not fail");
     }
+    text.push_str(&totals(estimate));
+    text
+}
+
+fn totals(estimate: &Estimate) -> String {
     let (luts, products) = (estimate.luts, estimate.ring_products);
     let noise = format!("{:.3} %", 100.0 * estimate.worst_input_noise);
     let failure = format!("2^{:.1}", estimate.worst_failure_log2);
     let seconds = estimate.predicted_seconds_per_core;
-    text.push_str(&format!(
+    let mut text = format!(
         "{:31}{luts:>6}{products:>10}{noise:>13}{failure:>14}{seconds:>9.4}\n\n",
         "total, or worst"
-    ));
+    );
     text.push_str(&format!(
         "evaluation key  {} bytes\nrequest         {} bytes\nresponse        {} bytes\n\
          security        {} bits\n",

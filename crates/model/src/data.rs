@@ -21,25 +21,9 @@ pub struct Example {
 /// # Errors
 /// A file that is missing, empty or not UTF-8, lacks the header, or has a row with another label.
 pub fn load_examples(path: &Path) -> Result<Vec<Example>, ModelError> {
-    let bytes = fs::read(path).map_err(|source| ModelError::File {
-        action: "read",
-        path: path.to_owned(),
-        source,
-    })?;
-    let text = std::str::from_utf8(&bytes).map_err(|error| {
-        let before = &bytes[..error.valid_up_to()];
-        let line = 1 + before.iter().filter(|&&b| b == b'\n').count() as u64;
-        refuse(path, Some(line), "is not UTF-8; convert the file")
-    })?;
-    let text = text.trim_start_matches('\u{feff}');
-    if text.trim().is_empty() {
-        return Err(refuse(
-            path,
-            None,
-            "the file is empty; it needs the columns text,label",
-        ));
-    }
-    let mut reader = ReaderBuilder::new().from_reader(text.as_bytes());
+    let text = read_text(path)?;
+    let mut reader =
+        ReaderBuilder::new().from_reader(text.trim_start_matches('\u{feff}').as_bytes());
     let columns = columns(
         path,
         reader.headers().map_err(|error| from_csv(path, &error))?,
@@ -62,6 +46,25 @@ pub fn load_examples(path: &Path) -> Result<Vec<Example>, ModelError> {
         ));
     }
     Ok(examples)
+}
+
+/// The whole file, which must be UTF-8 and not empty.
+fn read_text(path: &Path) -> Result<String, ModelError> {
+    let bytes = fs::read(path).map_err(|source| ModelError::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = 1 + before.iter().filter(|&&b| b == b'\n').count() as u64;
+        refuse(path, Some(line), "the text is not UTF-8; convert the file")
+    })?;
+    if text.trim_start_matches('\u{feff}').trim().is_empty() {
+        let reason = "the file is empty; it needs the columns text,label";
+        return Err(refuse(path, None, reason));
+    }
+    Ok(text)
 }
 
 /// Where the columns `text` and `label` are.

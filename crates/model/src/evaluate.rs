@@ -91,7 +91,7 @@ pub(crate) fn reference_scores(circuit: &Circuit, text: &str) -> Result<Vec<f64>
 
 enum Scorer {
     Reference,
-    Simulate(Simulate),
+    Simulate(Box<Simulate>),
     Encrypted(Box<EncryptedPair>),
 }
 
@@ -99,7 +99,7 @@ impl Scorer {
     fn new(circuit: &Circuit, mode: Mode, seed: u64) -> Result<Self, ModelError> {
         Ok(match mode {
             Mode::Reference => Self::Reference,
-            Mode::Simulate => Self::Simulate(Simulate::new(circuit.parameters(), seed)),
+            Mode::Simulate => Self::Simulate(Box::new(Simulate::new(circuit.parameters(), seed))),
             Mode::Encrypted => {
                 let spinner = ProgressBar::new_spinner();
                 spinner.enable_steady_tick(std::time::Duration::from_millis(100));
@@ -117,7 +117,7 @@ impl Scorer {
             Self::Reference => Ok(reference_scores(circuit, text)?),
             Self::Simulate(engine) => {
                 let bag = circuit.vocabulary().bag(text);
-                Ok(circuit.scores(&evaluate(circuit, engine, &bag, &())?))
+                Ok(circuit.scores(&evaluate(circuit, engine.as_mut(), &bag, &())?))
             }
             Self::Encrypted(pair) => pair.scores(text),
         }

@@ -79,7 +79,7 @@ pub fn build_prompt_guard(training: &Training<'_>) -> Result<Figures, ModelError
     let golden = GoldenFile::new(&circuit, command.clone())?;
     let golden = serde_json::to_string_pretty(&golden).expect("plain data");
     staging.write("test-vectors.json", &format!("{golden}\n"))?;
-    let card = card::write(&circuit, recipe, &figures, training.seed, &command);
+    let card = card::write(&circuit, training, &figures, &command);
     staging.write("MODEL_CARD.md", &card)?;
     staging.publish()?;
     Ok(figures)
@@ -158,8 +158,10 @@ fn regenerate(training: &Training<'_>) -> String {
         ""
     };
     format!(
-        "cargo run --release --bin cipherformer-model -- train {PROMPT_GUARD} \
-         --data crates/model/data/prompt-injection --out circuits/{PROMPT_GUARD} --seed {}{option}",
+        "cargo run --release --bin cipherformer-model -- train {PROMPT_GUARD} --data {} --out {} \
+         --seed {}{option}",
+        training.data.display(),
+        training.out.display(),
         training.seed
     )
 }

@@ -26,7 +26,8 @@ impl Circuits {
         let mut circuits = Self::default();
         for entry in folder.read_dir().map_err(unreadable)? {
             let path = entry.map_err(unreadable)?.path();
-            if !path.join("manifest.json").exists() {
+            let hidden = entry_name(&path).starts_with('.'); // a circuit being written
+            if hidden || !path.join("manifest.json").exists() {
                 continue;
             }
             match prepare(&path, allow_insecure) {
@@ -37,8 +38,7 @@ impl Circuits {
                 }
                 Err(error) => {
                     tracing::error!("{error}");
-                    let name = path.file_name().unwrap_or_default();
-                    circuits.damaged.push(name.to_string_lossy().into_owned());
+                    circuits.damaged.push(entry_name(&path));
                 }
             }
         }
@@ -70,6 +70,10 @@ impl Circuits {
             known: known.join(", "),
         })
     }
+}
+
+fn entry_name(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn prepare(path: &Path, allow_insecure: bool) -> Result<PreparedCircuit, String> {

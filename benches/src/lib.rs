@@ -1,1 +1,41 @@
-//! What the benchmarks share.
+//! What the benchmarks share: a client's keys, and the shipped circuits.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use cipherformer_circuit::{Circuit, ParameterSet};
+use cipherformer_fhe::{EvaluationKey, SecretKey, SeededEvaluationKey};
+
+/// A client's secret key, and its evaluation key expanded as on the server.
+#[derive(Debug)]
+pub struct Keys {
+    /// The client's.
+    pub secret: SecretKey,
+    /// The server's.
+    pub evaluation: EvaluationKey,
+}
+
+impl Keys {
+    /// Fresh keys.
+    pub fn new(parameters: &'static ParameterSet) -> Self {
+        let secret = SecretKey::generate(parameters);
+        let seeded = SeededEvaluationKey::generate(&secret, |_| ());
+        let evaluation = EvaluationKey::expand(seeded, parameters);
+        Self { secret, evaluation }
+    }
+}
+
+/// A circuit of this repository's `circuits` folder.
+///
+/// # Panics
+/// If the folder is damaged.
+pub fn shipped_circuit(name: &str) -> Arc<Circuit> {
+    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../circuits");
+    Arc::new(Circuit::load(&folder.join(name)).expect("shipped circuits are valid"))
+}
+
+/// A torus value spread over a LUT's input range: a different one for each index.
+pub fn spread(index: usize) -> u64 {
+    let hash = (index as u64 + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    ((hash as i64) >> 2) as u64
+}

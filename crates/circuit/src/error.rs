@@ -23,12 +23,12 @@ pub enum CircuitError {
     },
     /// The folder's content is not what the manifest's digest names.
     #[error(
-        "circuit {name} does not match its digest: expected {expected}, got {got}; \
-         restore the folder or train the circuit again"
+        "{path} does not match its digest, so one of its files is damaged: expected {expected}, got \
+         {got}; restore the folder or train the circuit again"
     )]
     Digest {
-        /// The circuit.
-        name: String,
+        /// The folder.
+        path: PathBuf,
         /// The manifest's digest.
         expected: String,
         /// The digest of what is there.

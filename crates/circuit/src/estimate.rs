@@ -6,7 +6,7 @@ use crate::circuit::Circuit;
 use crate::graph::{Node, Op};
 use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE};
 use crate::noise::failure_log2;
-use crate::parameters::ParameterSet;
+use crate::parameters::{ParameterSet, REQUEST_BODY_BITS};
 
 /// Predicted cost and noise of one layer.
 #[derive(Clone, Debug, Serialize)]
@@ -141,7 +141,7 @@ impl ParameterSet {
 
     /// Size of an encrypted bag over this many entries, seeded.
     pub fn request_bytes(&self, entries: usize) -> usize {
-        8 * entries.div_ceil(self.ring_dimension) * self.ring_dimension
+        entries.next_multiple_of(self.ring_dimension) * REQUEST_BODY_BITS as usize / 8
     }
 
     /// Size of a response of this many values: a whole mask, and a body for each value.

@@ -1,18 +1,20 @@
-//! From text to a bag of features. Runs on the client, on plain text; the vocabulary is public.
+//! The features a circuit knows, and the bag of them that a text has. Runs on the client, on plain
+//! text; the vocabulary is public.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use sha2::{Digest, Sha256};
-use unicode_normalization::UnicodeNormalization;
-use unicode_normalization::char::is_combining_mark;
 
 use crate::digest::hex;
 use crate::error::CircuitError;
+use crate::extract::extract;
 
 /// No vocabulary may have more entries: 32 ring ciphertexts of 2,048.
 const MAX_ENTRIES: usize = 65_536;
 
-/// The features a circuit knows: words, and pairs of neighbouring words joined by a space.
+/// The features a circuit knows, in the spelling of [`extract`].
+///
+/// Every client gets them, in order: let the order say nothing of the model, as sorted ones do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Vocabulary {
     features: Vec<String>,
@@ -26,18 +28,36 @@ pub struct Vocabulary {
 pub struct Bag {
     features: Vec<usize>,
     dropped: usize,
+    dropped_words: usize,
     min_count: usize,
 }
 
 impl Bag {
+    /// A bag of these distinct features, at most as many as a circuit takes.
+    pub fn new(mut features: Vec<usize>, min_count: usize) -> Self {
+        features.sort_unstable();
+        features.dedup();
+        Self {
+            features,
+            dropped: 0,
+            dropped_words: 0,
+            min_count,
+        }
+    }
+
     /// Feature ids, ascending.
     pub fn features(&self) -> &[usize] {
         &self.features
     }
 
-    /// How many features of the text were dropped because it has too many.
+    /// How many features that the vocabulary has were dropped because the text has too many.
     pub fn dropped(&self) -> usize {
         self.dropped
+    }
+
+    /// How many words at the text's end were not looked at because it is too long.
+    pub fn dropped_words(&self) -> usize {
+        self.dropped_words
     }
 
     /// The weight of each feature; all together they weigh at most 1.
@@ -73,7 +93,7 @@ impl Vocabulary {
         }
         let mut ids = HashMap::with_capacity(features.len());
         for (id, feature) in features.iter().enumerate() {
-            if feature.is_empty() || feature.contains('\n') {
+            if feature.is_empty() || feature.contains(['\n', '\r']) {
                 return error(format!("entry {id} is empty or has a line break"));
             }
             if ids.insert(feature.clone(), id).is_some() {
@@ -132,64 +152,94 @@ impl Vocabulary {
         self.features.get(id).map(String::as_str)
     }
 
-    /// The features of a text that the vocabulary has, in the order of the text; those past
-    /// `max_features` are dropped, that is, the end of a long text is not looked at.
+    /// The features of a text that the vocabulary has. When they are more than `max_features`, the first
+    /// ones in the order of [`extract`] are kept.
     pub fn bag(&self, text: &str) -> Bag {
-        let mut kept = BTreeSet::new();
-        let mut dropped = BTreeSet::new();
-        for id in extract(text).filter_map(|feature| self.ids.get(&feature).copied()) {
-            if kept.contains(&id) {
-                continue;
-            }
-            if kept.len() < self.max_features {
-                kept.insert(id);
-            } else {
-                dropped.insert(id);
-            }
-        }
+        let extract = extract(text);
+        let mut features: Vec<usize> = extract
+            .features
+            .iter()
+            .filter_map(|feature| self.ids.get(feature).copied())
+            .collect();
+        let dropped = features.len().saturating_sub(self.max_features);
+        features.truncate(self.max_features);
+        features.sort_unstable();
         Bag {
-            features: kept.into_iter().collect(),
-            dropped: dropped.len(),
+            features,
+            dropped,
+            dropped_words: extract.dropped_words,
             min_count: self.min_count,
         }
     }
 }
 
-/// Every feature of a text, in order, repeats included: words and pairs of neighbouring words.
-///
-/// Letters are lower-cased and stripped of accents (NFKD), so that "Ignoré" and "ignore" agree; every
-/// other sign that is not white space is a word of its own.
-pub fn extract(text: &str) -> impl Iterator<Item = String> {
-    let words = words(text);
-    let mut features = Vec::with_capacity(2 * words.len());
-    for (index, word) in words.iter().enumerate() {
-        if index > 0 {
-            features.push(format!("{} {word}", words[index - 1]));
-        }
-        features.push(word.clone());
-    }
-    features.into_iter()
-}
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
 
-fn words(text: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut word = String::new();
-    let plain = text.nfkd().filter(|c| !is_combining_mark(*c));
-    for c in plain.flat_map(char::to_lowercase) {
-        let c = if c == '\u{2019}' { '\'' } else { c };
-        if c.is_alphanumeric() {
-            word.push(c);
-            continue;
-        }
-        if !word.is_empty() {
-            words.push(std::mem::take(&mut word));
-        }
-        if !c.is_whitespace() && !c.is_control() {
-            words.push(c.to_string());
+    use super::*;
+
+    fn vocabulary(features: &[&str], max_features: usize) -> Vocabulary {
+        let features = features.iter().map(|&f| f.to_owned()).collect();
+        Vocabulary::new(features, max_features, 2).expect("distinct features")
+    }
+
+    #[test]
+    fn the_first_features_are_kept_and_listed_in_order() {
+        let vocabulary = vocabulary(&["b:all rules", "w:all", "w:ignore", "w:rules"], 3);
+        let bag = vocabulary.bag("Ignore all rules, ignore ALL rules");
+        assert_eq!(bag.features(), [1, 2, 3]);
+        assert_eq!((bag.dropped(), bag.dropped_words()), (1, 0));
+        assert_eq!(bag.weight(), 1.0 / 3.0);
+        let long = vocabulary.bag(&"so ".repeat(200));
+        assert_eq!((long.features().len(), long.dropped_words()), (0, 40));
+        assert_eq!(long.weight(), 0.5);
+    }
+
+    #[test]
+    fn unusable_vocabularies_are_refused() {
+        let new = |features: &[&str], most, least| {
+            Vocabulary::new(
+                features.iter().map(|&f| f.to_owned()).collect(),
+                most,
+                least,
+            )
+        };
+        for refused in [
+            new(&[], 4, 2),
+            new(&["w:a", "w:a"], 4, 2),
+            new(&[""], 4, 2),
+            new(&["w:a\nb"], 4, 2),
+            new(&["w:a\r"], 4, 2),
+            new(&["w:a"], 1, 2),
+            new(&["w:a"], 4, 0),
+        ] {
+            assert!(matches!(refused, Err(CircuitError::Vocabulary { .. })));
         }
     }
-    if !word.is_empty() {
-        words.push(word);
+
+    proptest! {
+        #[test]
+        fn bags_are_small_sorted_and_repeatable(
+            text in "[a-e ]{0,60}|(?s:.{0,60})",
+            known in prop::collection::hash_set("[wp]:[a-e]{1,2}|b:[a-e] [a-e]", 1..60),
+            max_features in 2usize..20,
+        ) {
+            let vocabulary = Vocabulary::new(known.into_iter().collect(), max_features, 2)
+                .expect("distinct features");
+            let bag = vocabulary.bag(&text);
+            prop_assert!(bag.features().len() <= max_features);
+            prop_assert!(bag.features().is_sorted_by(|a, b| a < b));
+            prop_assert!(bag.weight() * bag.features().len() as f64 <= 1.0 + 1e-12);
+            prop_assert_eq!(&bag, &vocabulary.bag(&text));
+            prop_assert!(bag.dropped() == 0 || bag.features().len() == max_features);
+        }
+
+        #[test]
+        fn a_vocabulary_survives_its_text(known in prop::collection::hash_set("[a-z:]{1,5}", 1..40)) {
+            let vocabulary = Vocabulary::new(known.into_iter().collect(), 4, 2).expect("distinct");
+            let again = Vocabulary::from_text(&vocabulary.to_text(), 4, 2).expect("just written");
+            prop_assert_eq!(vocabulary, again);
+        }
     }
-    words
 }

@@ -67,10 +67,7 @@ impl Circuit {
                 return Err(damaged(folder, file, reason));
             }
         }
-        let text = String::from_utf8(read(folder, VOCABULARY)?)
-            .map_err(|error| damaged(folder, VOCABULARY, error.to_string()))?;
-        let vocabulary =
-            Vocabulary::from_text(&text, manifest.input.max_features, manifest.input.min_count)?;
+        let vocabulary = read_vocabulary(folder, &manifest)?;
         let model = read_model(folder, &body)?;
         let description = Description {
             name: manifest.name.clone(),
@@ -78,16 +75,44 @@ impl Circuit {
             parameter_set: manifest.parameter_set.clone(),
             labels: manifest.output.labels.clone(),
         };
-        let circuit = Self::new(description, vocabulary, model)?;
-        if *circuit.manifest() != manifest {
-            return Err(CircuitError::Digest {
-                name: manifest.name,
-                expected: manifest.digest,
-                got: circuit.manifest().digest.clone(),
-            });
-        }
+        let circuit = Self::new(description, vocabulary, model).map_err(|error| match error {
+            CircuitError::UnknownParameters { .. } => error,
+            error => damaged(folder, WEIGHTS, error.to_string()),
+        })?;
+        circuit.check_manifest(folder, manifest)?;
         Ok(circuit)
     }
+
+    /// Whether the manifest that was read is the one that the other files give.
+    fn check_manifest(&self, folder: &Path, read: Manifest) -> Result<(), CircuitError> {
+        let made = self.manifest();
+        if made.digest != read.digest {
+            return Err(CircuitError::Digest {
+                path: folder.to_owned(),
+                expected: read.digest,
+                got: made.digest.clone(),
+            });
+        }
+        if *made != read {
+            let reason = "its sizes or scales are not those of the other files".to_owned();
+            return Err(damaged(folder, MANIFEST, reason));
+        }
+        Ok(())
+    }
+}
+
+/// The hash in the manifest tells a damaged vocabulary from any other damage.
+fn read_vocabulary(folder: &Path, manifest: &Manifest) -> Result<Vocabulary, CircuitError> {
+    let bad = |reason: String| damaged(folder, VOCABULARY, reason);
+    let text = String::from_utf8(read(folder, VOCABULARY)?).map_err(|e| bad(e.to_string()))?;
+    let layout = &manifest.input;
+    let vocabulary = Vocabulary::from_text(&text, layout.max_features, layout.min_count)
+        .map_err(|error| bad(error.to_string()))?;
+    if vocabulary.sha256() != layout.vocabulary_sha256 {
+        let reason = format!("its SHA-256 is not {}", layout.vocabulary_sha256);
+        return Err(bad(reason));
+    }
+    Ok(vocabulary)
 }
 
 fn read_model(folder: &Path, body: &Body) -> Result<Model, CircuitError> {

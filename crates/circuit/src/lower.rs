@@ -61,10 +61,10 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
         })
         .collect();
     let limit = |&(largest, squares): &(f64, f64)| {
-        let carried = squares * parameters.fresh_variance();
+        let carried = squares * parameters.request_variance();
         room(LUT_HALF_RANGE, carried + parameters.lut_input_variance()) / largest
     };
-    let scale = columns.iter().map(limit).fold(f64::INFINITY, f64::min);
+    let scale = rounded(columns.iter().map(limit).fold(f64::INFINITY, f64::min));
     if !(scale.is_finite() && scale > 0.0) {
         return Err(no_room("embedding"));
     }
@@ -74,7 +74,7 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
         .map(|(&(largest, squares), &step)| Value {
             scale: scale / step,
             bound: scale * largest,
-            variance: squares * parameters.fresh_variance(),
+            variance: squares * parameters.request_variance(),
         })
         .collect();
     Ok(Node {
@@ -105,7 +105,7 @@ fn lower_block(
         .zip(input_bias)
         .map(|(value, &bias)| largest_output(block.activation, value, bias))
         .collect();
-    let scale = output_scale(&block.dense, &largest, last, parameters);
+    let scale = rounded(output_scale(&block.dense, &largest, last, parameters));
     if !(scale.is_finite() && scale > 0.0) {
         return Err(no_room(name));
     }
@@ -146,7 +146,7 @@ fn lut_node(
         })
         .collect();
     Node {
-        name: name.replace("dense", "activation"),
+        name: format!("{name} input"),
         op: Op::Lut { cells },
         input: Some(source),
         values,
@@ -249,6 +249,12 @@ fn largest_output(function: Function, value: &Value, bias: f64) -> f64 {
             function.evaluate(torus / value.scale + bias).abs()
         })
         .fold(0.0, f64::max)
+}
+
+/// To the 24 bits of an `f32`: the manifest holds scales, and must not depend on the last bit of a
+/// platform's `exp2` or `log2`.
+fn rounded(scale: f64) -> f64 {
+    f64::from(scale as f32)
 }
 
 /// What is left of half a range when the guard band for this noise is taken off; negative if nothing.

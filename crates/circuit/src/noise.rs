@@ -4,7 +4,7 @@
 //! `crates/fhe/tests/noise.rs`. Secret keys are binary with uniform bits, hence `E[s^2] = 1/2`
 //! and `Var[s] = 1/4` below.
 
-use crate::parameters::ParameterSet;
+use crate::parameters::{Decomposition, ParameterSet, REQUEST_BODY_BITS};
 
 /// Mantissa bits that the library's 64-bit floating-point FFT loses on a 64-bit torus: 64 - 53.
 const FFT_LOST_BITS: f64 = 11.0;
@@ -13,6 +13,13 @@ impl ParameterSet {
     /// Of a freshly encrypted ring ciphertext, per coefficient.
     pub fn fresh_variance(&self) -> f64 {
         self.ring_noise.variance()
+    }
+
+    /// Of a request's ring ciphertext, per coefficient: fresh noise, and what rounding the body to
+    /// [`REQUEST_BODY_BITS`] adds.
+    pub fn request_variance(&self) -> f64 {
+        let step = (-f64::from(REQUEST_BODY_BITS)).exp2();
+        self.fresh_variance() + step * step / 12.0
     }
 
     /// Added by the LWE key switch to the small key (Chillotti et al., "TFHE", J. Cryptology
@@ -41,7 +48,7 @@ impl ParameterSet {
     /// Of a LUT's output, whatever its input: the blind rotation's n external products.
     ///
     /// Key noise times digits, rounding of the decomposition (only where the key bit is 1), and the
-    /// floating-point FFT, whose empirical term is that of `noise_formulas` in tfhe-rs 1.8.
+    /// floating-point FFT.
     pub fn lut_output_variance(&self) -> f64 {
         let n = self.lwe_dimension as f64;
         let k = self.bootstrap_glwe_dimension as f64;
@@ -54,36 +61,42 @@ impl ParameterSet {
             * gadget.digit_variance()
             * self.ring_noise.variance();
         let rounding = gadget.rounding_variance() / 2.0 * (1.0 + k * polynomial_size / 2.0);
-        let fft = 0.00705
-            * (2.0 * (FFT_LOST_BITS + f64::from(gadget.base_log) - 64.0)).exp2()
-            * levels.powf(1.018_27)
-            * k.powf(1.220_03)
-            * polynomial_size.powf(2.220_03)
-            * (k + 1.0).powf(1.018_27);
+        let fft = (k + 1.0).powf(1.018_27) * fft_variance(k, polynomial_size, gadget);
         n * (key + rounding + fft)
     }
 
-    /// Added by one ring key switch (an automorphism), per coefficient: one decomposed polynomial
-    /// times keys. `E[s^2] = 1/2` for the part of the mask that the digits leave out.
-    pub fn ring_key_switch_variance(&self) -> f64 {
+    /// Added by one ring key switch (an automorphism), per coefficient, when the mask is a uniform
+    /// `mask_bits`-bit integer: digits times key noise, what the digits leave out of the mask times the
+    /// ring key (`E[s^2] = 1/2`), and the floating-point FFT.
+    pub fn ring_key_switch_variance(&self, mask_bits: u32) -> f64 {
         let (dimension, gadget) = (self.ring_dimension as f64, self.ring_key_switch);
-        let key = f64::from(gadget.levels)
-            * dimension
-            * gadget.digit_variance()
-            * self.ring_noise.variance();
-        key + dimension * gadget.rounding_variance() / 2.0
+        // How many digits the mask fills; the top one perhaps in part.
+        let filled: f64 = (1..=gadget.levels)
+            .map(|level| {
+                let lowest_bit = 64 - gadget.base_log * level;
+                let bits = mask_bits.saturating_sub(lowest_bit).min(gadget.base_log);
+                f64::from(2 * bits).exp2() / f64::from(2 * gadget.base_log).exp2()
+            })
+            .sum();
+        let key = filled * dimension * gadget.digit_variance() * self.ring_noise.variance();
+        let rounding = dimension * gadget.rounding_variance() / 2.0;
+        let fft = filled / f64::from(gadget.levels) * fft_variance(1.0, dimension, gadget);
+        key + rounding + fft
     }
 
-    /// Added by packing LWE values into one ring ciphertext: log2 N automorphisms deep, the noise
-    /// of each doubled by every later one on the slots that hold values (Chen, Dai, Kim, Song,
-    /// "Efficient homomorphic conversion between (ring) LWE ciphertexts", ACNS 2021, section 3).
+    /// Added by packing LWE values into one ring ciphertext: log2 N key switches deep, the noise of
+    /// each doubled by every later one on the slots that hold values (Chen, Dai, Kim, Song, "Efficient
+    /// homomorphic conversion between (ring) LWE ciphertexts", ACNS 2021, section 3).
     pub fn packing_variance(&self) -> f64 {
-        let dimension = self.ring_dimension as f64;
-        // sum of 4^i for i in 0..log2(N)
-        let growth = (dimension * dimension - 1.0) / 3.0;
-        // Dividing the inputs by N rounds them; what was rounded is multiplied back by N.
-        let rounding = (dimension / 2.0 + 1.0) / 12.0 * (dimension * (-64f64).exp2()).powi(2);
-        growth * self.ring_key_switch_variance() + rounding
+        let depth = self.ring_dimension.ilog2();
+        // Dividing the inputs by N rounds them; what was rounded is multiplied back by N. The mask
+        // starts with 64 - log2 N bits and gains one a step.
+        let unit = (f64::from(depth) - 64.0).exp2();
+        let rounding = (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * unit * unit;
+        (1..=depth).fold(rounding, |variance, step| {
+            let doubled = f64::from(2 * (depth - step)).exp2();
+            variance + doubled * self.ring_key_switch_variance(64 - depth + step)
+        })
     }
 
     /// Added by rounding a response to `response_modulus_log` bits a coefficient.
@@ -91,6 +104,17 @@ impl ParameterSet {
         let step = (-f64::from(self.response_modulus_log)).exp2();
         (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * step * step
     }
+}
+
+/// Variance that a 64-bit floating-point FFT adds to a decomposed polynomial times a key of k masks and
+/// a body, most of it through the masks, whose error the secret key multiplies. Empirical: the fit of
+/// `noise_formulas` in tfhe-rs 1.8, for one decomposed polynomial.
+fn fft_variance(k: f64, polynomial_size: f64, gadget: Decomposition) -> f64 {
+    0.00705
+        * (2.0 * (FFT_LOST_BITS + f64::from(gadget.base_log) - 64.0)).exp2()
+        * f64::from(gadget.levels).powf(1.018_27)
+        * k.powf(1.220_03)
+        * polynomial_size.powf(2.220_03)
 }
 
 /// log2 of the probability that Gaussian noise of standard deviation `std` leaves `[-guard, guard]`.

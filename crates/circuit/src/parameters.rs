@@ -3,6 +3,9 @@
 //! A set is looked up by name in the table compiled into each program. A client therefore never
 //! takes parameters from a server, which could hand it weak ones.
 
+/// Bits of each body coefficient that a request carries; masks travel as a seed.
+pub const REQUEST_BODY_BITS: u32 = 32;
+
 /// A bounded uniform noise distribution: integers of `[-2^b, 2^b]`, the two ends half as likely.
 ///
 /// Unlike a Gaussian it cannot produce a rare large error, so a bound on it is a certainty.

@@ -1,1 +1,39 @@
-//! Being written.
+//! The client: makes keys, encrypts texts, has a server evaluate them, decrypts the answers.
+//!
+//! ```no_run
+//! use std::sync::Arc;
+//! use cipherformer_client::{Client, ClientError, KeyHome};
+//!
+//! # async fn example() -> Result<(), ClientError> {
+//! let home = KeyHome::new("/home/me/.cipherformer");
+//! let client = Client::connect("http://127.0.0.1:8080", home, Arc::new(())).await?;
+//! let answer = client.classify("prompt-guard", "What is the capital of France?").await?;
+//! println!("{}: {:?}", answer.label, answer.scores);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! [`Client::classify`] does all of it. Its steps are there too: [`Client::circuit`] and
+//! [`Client::keys`] fetch and make what is missing, [`PublicCircuit::encrypt`] and
+//! [`PublicCircuit::decrypt`] work without any network, [`Client::evaluate`] asks the server.
+//!
+//! The secret key never leaves [`KeyHome`] and this process; a server can make the client fail, but
+//! not panic, use weak parameters, or read without bounds.
+
+mod bar;
+mod check;
+mod circuit;
+mod classification;
+mod client;
+mod error;
+mod http;
+mod keys;
+mod observer;
+
+pub use bar::Bar;
+pub use circuit::{PublicCircuit, Request, Verdict};
+pub use classification::Classification;
+pub use client::Client;
+pub use error::ClientError;
+pub use keys::{KeyHome, KeyRecord, Keys};
+pub use observer::{Activity, Observer};

@@ -1,2 +1,12 @@
-//! Being written.
-fn main() {}
+//! `cipherformer-client`: classifies texts that the server never sees.
+
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    cli::run(cli::Arguments::parse()).await
+}

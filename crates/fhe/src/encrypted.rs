@@ -12,7 +12,7 @@ use crate::linear::linear;
 use crate::lookup::PreparedTable;
 use crate::lut::PreparedLut;
 use crate::message::{EncryptedBag, EncryptedScores};
-use crate::ring;
+use crate::ring::pack;
 
 /// A circuit with its tables transformed once, for all clients.
 #[derive(Debug)]
@@ -112,7 +112,7 @@ impl Engine for Encrypted<'_> {
             unreachable!("a lookup is prepared as a table");
         };
         self.counters.ring_products += at.node.ring_products(self.key.parameters.ring_dimension);
-        table.apply(&input.expand())
+        table.apply(&input.expand(self.key.parameters))
     }
 
     fn linear(
@@ -139,7 +139,7 @@ impl Engine for Encrypted<'_> {
     }
 
     fn respond(&mut self, _at: At<'_>, values: &Scalars) -> Result<EncryptedScores, FheError> {
-        let packed = ring::pack(values, self.key);
+        let packed = pack(values, self.key)?;
         let count = values.lwe_ciphertext_count().0;
         Ok(EncryptedScores::compress(
             packed,

@@ -13,6 +13,7 @@ mod convert;
 mod encrypted;
 mod error;
 mod fft;
+mod key_switch;
 mod keys;
 mod linear;
 mod lookup;
@@ -28,6 +29,7 @@ pub use linear::linear;
 pub use lookup::PreparedTable;
 pub use lut::PreparedLut;
 pub use message::{EncryptedBag, EncryptedScores};
+pub use ring::pack;
 pub use wire::{content_id, size_limit};
 
 /// LWE ciphertexts under the ring key's coefficients, dimension N: one value each.

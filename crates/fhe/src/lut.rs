@@ -44,6 +44,22 @@ impl PreparedLut {
         }
     }
 
+    /// Tables of N torus values each, cell i for inputs of [i, i + 1) / 2N - 1/4.
+    ///
+    /// # Errors
+    /// A table of another length.
+    pub fn from_tables(tables: Vec<Vec<u64>>, parameters: &ParameterSet) -> Result<Self, FheError> {
+        let size = parameters.bootstrap_polynomial_size;
+        match tables.iter().find(|table| table.len() != size) {
+            Some(table) => Err(FheError::Shape {
+                operation: "LUT table",
+                expected: format!("{size} cells"),
+                got: table.len().to_string(),
+            }),
+            None => Ok(Self { tables }),
+        }
+    }
+
     /// Applies function i to value i. Calls `done` with the number of LUTs finished, as they finish.
     ///
     /// Input noise: the values', plus `lut_input_variance`. Output noise: `lut_output_variance`.
@@ -90,9 +106,12 @@ fn bootstrap_batch(input: &[u64], tables: &[Vec<u64>], output: &mut [u64], key: 
     let size = convert::bootstrap_size(parameters);
     let glwe_size = convert::bootstrap_glwe_size(parameters);
     let scalar_size = convert::scalar_size(parameters);
-    let switched: Vec<SwitchedLwe> = input
-        .chunks(scalar_size.0)
-        .map(|value| switch(value, key))
+    let values: Vec<&[u64]> = input.chunks(scalar_size.0).collect();
+    let log_modulus = size.to_blind_rotation_input_modulus_log();
+    let small = key.key_switch.apply(&values);
+    let switched: Vec<SwitchedLwe> = small
+        .iter()
+        .map(|value| SwitchedLwe::new(value, log_modulus))
         .collect();
     let mut accumulators = GlweCiphertextList::new(
         0,
@@ -121,17 +140,6 @@ fn bootstrap_batch(input: &[u64], tables: &[Vec<u64>], output: &mut [u64], key: 
     }
 }
 
-/// Key switch and modulus switch of one value, shifted into the table's range.
-fn switch(value: &[u64], key: &EvaluationKey) -> SwitchedLwe {
-    let value = LweCiphertext::from_container(value, convert::modulus());
-    let size = key.key_switch.output_lwe_size();
-    let mut small = LweCiphertext::new(0u64, size, convert::modulus());
-    keyswitch_lwe_ciphertext(&key.key_switch, &value, &mut small);
-    let (mask, body) = small.get_mask_and_body();
-    let log_modulus = convert::bootstrap_size(key.parameters).to_blind_rotation_input_modulus_log();
-    SwitchedLwe::new(mask.as_ref(), body.data.wrapping_add(1 << 62), log_modulus)
-}
-
 /// An LWE ciphertext modulo 2N.
 struct SwitchedLwe {
     mask: Vec<usize>,
@@ -140,21 +148,22 @@ struct SwitchedLwe {
 }
 
 impl SwitchedLwe {
-    /// Rounds the mask and floors the body, after taking from the body the mean of what rounding the
-    /// mask does to the phase: half of the rounding errors, as half of the key bits are 1.
-    fn new(mask: &[u64], body: u64, log_modulus: CiphertextModulusLog) -> Self {
-        let shift = 64 - log_modulus.0;
-        let round = |x: u64| (x >> shift).wrapping_add((x >> (shift - 1)) & 1);
-        let mut errors = 0i64;
+    /// Shifts the phase by 1/4, into the table's range; rounds the mask and floors the body, after
+    /// taking from the body the mean of what rounding the mask does to the phase: half of the
+    /// rounding errors, as half of the key bits are 1.
+    fn new(value: &[u32], log_modulus: CiphertextModulusLog) -> Self {
+        let shift = 32 - log_modulus.0;
+        let (body, mask) = value.split_last().expect("a body is always there");
+        let mut errors = 0i32;
         let mask = mask
             .iter()
             .map(|&x| {
-                let rounded = round(x);
-                errors += (rounded << shift).wrapping_sub(x) as i64;
+                let rounded = (x >> shift).wrapping_add((x >> (shift - 1)) & 1);
+                errors = errors.wrapping_add((rounded << shift).wrapping_sub(x) as i32);
                 (rounded as usize) & ((1 << log_modulus.0) - 1)
             })
             .collect();
-        let body = body.wrapping_add((errors / 2) as u64);
+        let body = body.wrapping_add(1 << 30).wrapping_add((errors / 2) as u32);
         Self {
             mask,
             body: (body >> shift) as usize,

@@ -3,6 +3,7 @@
 use cipherformer_circuit::{Bag, Manifest, ParameterSet};
 use serde::{Deserialize, Serialize};
 use tfhe::conformance::ParameterSetConformant;
+use tfhe::core_crypto::commons::math::random::CompressionSeed;
 use tfhe::core_crypto::prelude::compressed_modulus_switched_glwe_ciphertext::CompressedModulusSwitchedGlweCiphertext;
 use tfhe::core_crypto::prelude::*;
 use tfhe_versionable::{Versionize, VersionsDispatch};
@@ -17,11 +18,15 @@ const BAG: &str = "encrypted input";
 const SCORES: &str = "encrypted output";
 
 /// A bag of features, encrypted by the client: a request. Its size depends on the vocabulary alone.
+///
+/// Masks are expanded from a seed; of every body coefficient the upper 32 bits travel. What that
+/// rounds off is far below the noise of the first LUT, and halves the request.
 #[derive(Clone, Serialize, Deserialize, Versionize)]
 #[versionize(EncryptedBagVersions)]
 pub struct EncryptedBag {
     parameter_set: String,
-    ciphertexts: SeededGlweCiphertextListOwned<u64>,
+    seed: CompressionSeed,
+    bodies: Vec<u32>,
 }
 
 #[derive(VersionsDispatch)]
@@ -62,25 +67,12 @@ impl EncryptedBag {
                 plaintext[block + dimension - i] = weight.wrapping_neg();
             }
         }
-        let mut seeder = new_seeder();
-        let mut ciphertexts = SeededGlweCiphertextList::new(
-            0,
-            convert::RING_GLWE_SIZE,
-            convert::ring_size(parameters),
-            GlweCiphertextCount(blocks),
-            seeder.as_mut().seed().into(),
-            convert::modulus(),
-        );
-        encrypt_seeded_glwe_ciphertext_list(
-            &key.ring(),
-            &mut ciphertexts,
-            &PlaintextList::from_container(plaintext),
-            convert::noise(parameters.ring_noise),
-            seeder.as_mut(),
-        );
+        let ciphertexts = key.encrypt_seeded(plaintext);
+        let round = |x: &u64| (x.wrapping_add(1 << 31) >> 32) as u32;
         Ok(Self {
             parameter_set: parameters.name.to_owned(),
-            ciphertexts,
+            seed: ciphertexts.compression_seed(),
+            bodies: ciphertexts.as_ref().iter().map(round).collect(),
         })
     }
 
@@ -101,12 +93,8 @@ impl EncryptedBag {
         let limit = wire::size_limit(parameters.request_bytes(entries));
         let bag: Self = wire::open(BAG, bytes, limit)?;
         wire::same_set(BAG, parameters, &bag.parameter_set)?;
-        let list = &bag.ciphertexts;
-        let fits = list.glwe_size() == convert::RING_GLWE_SIZE
-            && list.polynomial_size() == convert::ring_size(parameters)
-            && list.ciphertext_modulus() == convert::modulus()
-            && list.as_ref().len() * 8 == parameters.request_bytes(entries);
-        if !fits {
+        let fits = bag.bodies.len() == entries.next_multiple_of(parameters.ring_dimension);
+        if !fits || !wire::from_the_beginning(&bag.seed) {
             return Err(FheError::Malformed {
                 what: BAG,
                 reason: format!(
@@ -119,10 +107,16 @@ impl EncryptedBag {
     }
 
     /// The ciphertexts with their masks expanded.
-    pub(crate) fn expand(&self) -> GlweCiphertextListOwned<u64> {
-        self.ciphertexts
-            .clone()
-            .decompress_into_glwe_ciphertext_list()
+    pub fn expand(&self, parameters: &ParameterSet) -> GlweCiphertextListOwned<u64> {
+        let bodies: Vec<u64> = self.bodies.iter().map(|&x| u64::from(x) << 32).collect();
+        SeededGlweCiphertextList::from_container(
+            bodies,
+            convert::RING_GLWE_SIZE,
+            convert::ring_size(parameters),
+            self.seed.clone(),
+            convert::modulus(),
+        )
+        .decompress_into_glwe_ciphertext_list()
     }
 }
 
@@ -147,7 +141,7 @@ impl tfhe::named::Named for EncryptedScores {
 impl EncryptedScores {
     /// Rounds a packed ciphertext whose values stand `N / count'` coefficients apart, count' the power
     /// of two at or above `count`. Only the bodies of the values are kept.
-    pub(crate) fn compress(mut packed: Packed, count: usize, parameters: &ParameterSet) -> Self {
+    pub fn compress(mut packed: Packed, count: usize, parameters: &ParameterSet) -> Self {
         let stride = stride(parameters, count);
         let mut body = packed.get_mut_body();
         let body = body.as_mut();
@@ -216,14 +210,38 @@ impl EncryptedScores {
         for i in (1..count).rev() {
             body.swap(i, i * stride);
         }
-        let mut plaintext = PlaintextList::new(0, PlaintextCount(parameters.ring_dimension));
-        decrypt_glwe_ciphertext(&key.ring(), &packed, &mut plaintext);
-        let values = plaintext.as_ref().iter().step_by(stride).take(count);
-        Ok(values.map(|&torus| from_torus(torus)).collect())
+        let plaintext = key.decrypt_packed(&packed);
+        let values = plaintext.into_iter().step_by(stride).take(count);
+        Ok(values.map(from_torus).collect())
     }
 }
 
 /// How far apart packed values stand.
 fn stride(parameters: &ParameterSet, count: usize) -> usize {
     parameters.ring_dimension / count.next_power_of_two()
+}
+
+#[cfg(test)]
+mod tests {
+    use cipherformer_circuit::parameters::INSECURE_TOY;
+
+    use super::*;
+
+    #[test]
+    fn masks_must_begin_where_ours_do() {
+        let key = SecretKey::generate(&INSECURE_TOY);
+        let entries = INSECURE_TOY.ring_dimension;
+        let ciphertexts = key.encrypt_seeded(vec![0; entries]);
+        let mut bag = EncryptedBag {
+            parameter_set: INSECURE_TOY.name.to_owned(),
+            seed: ciphertexts.compression_seed(),
+            bodies: vec![0; entries],
+        };
+        let read = |bag: &EncryptedBag| {
+            EncryptedBag::from_bytes(&bag.to_bytes(), entries, &INSECURE_TOY).map(|_| ())
+        };
+        assert_eq!(read(&bag), Ok(()));
+        bag.seed.inner.first_index.increment();
+        assert!(matches!(read(&bag), Err(FheError::Malformed { .. })));
+    }
 }

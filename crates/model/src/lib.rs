@@ -1,1 +1,36 @@
-//! Being written.
+//! The model owner's side of Cipherformer: from labelled texts to a circuit folder, and its figures.
+//!
+//! - [`load_examples`] reads labelled texts; [`Recipe`] says how a prompt guard is trained.
+//! - [`train`] makes a [`FloatModel`]; [`FloatModel::quantize`] turns it into a circuit's integers.
+//! - [`build_prompt_guard`] does all of it and writes the circuit's folder.
+//! - [`evaluate_circuit`] measures a circuit: plain, with simulated noise, or encrypted.
+//!
+//! The only crate that names a training library.
+
+mod card;
+mod choose;
+mod cross;
+mod data;
+mod encrypted;
+mod error;
+mod evaluate;
+mod golden;
+mod guard;
+mod metrics;
+mod output;
+mod progress;
+mod quantize;
+mod recipe;
+mod train;
+
+pub use choose::choose_vocabulary;
+pub use cross::{CrossValidation, cross_validate};
+pub use data::{Example, load_examples};
+pub use encrypted::EncryptedPair;
+pub use error::ModelError;
+pub use evaluate::{Evaluation, Mode, evaluate_circuit};
+pub use golden::{GoldenFile, GoldenLayer, GoldenVector};
+pub use guard::{CIRCUITS, Figures, Training, build_prompt_guard};
+pub use metrics::{LABELS, Metrics, POSITIVE};
+pub use recipe::Recipe;
+pub use train::{FloatModel, train};

@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 pub enum ProblemKind {
     /// No such path.
     UnknownRoute,
-    /// The path is there, but not with this method.
-    UnknownMethod,
+    /// No such method on this path.
+    MethodNotAllowed,
     /// A path or query that does not say what it should.
     MalformedRequest,
     /// The server has no circuit of that name.
     UnknownCircuit,
-    /// The server has the circuit, but its files are damaged.
+    /// The server has the circuit, but cannot load it.
     CircuitUnavailable,
     /// The client encrypted for another version of the circuit.
     StaleCircuit,
@@ -44,13 +44,13 @@ impl ProblemKind {
         match self {
             Self::MalformedRequest => 400,
             Self::UnknownRoute | Self::UnknownCircuit | Self::UnknownKey => 404,
-            Self::UnknownMethod => 405,
+            Self::MethodNotAllowed => 405,
             Self::StaleCircuit | Self::WrongParameterSet => 409,
             Self::TooLarge => 413,
             Self::MalformedKey | Self::MalformedInput => 422,
             Self::Busy => 429,
             Self::Internal => 500,
-            Self::CircuitUnavailable | Self::StorageUnavailable => 503,
+            Self::StorageUnavailable | Self::CircuitUnavailable => 503,
             Self::StorageFull => 507,
         }
     }
@@ -59,10 +59,10 @@ impl ProblemKind {
     pub fn title(self) -> &'static str {
         match self {
             Self::UnknownRoute => "There is nothing at this address",
-            Self::UnknownMethod => "This address does not take this method",
+            Self::MethodNotAllowed => "This address does not take this method",
             Self::MalformedRequest => "The request cannot be understood",
             Self::UnknownCircuit => "There is no such circuit",
-            Self::CircuitUnavailable => "The circuit is unavailable",
+            Self::CircuitUnavailable => "The circuit cannot be loaded",
             Self::StaleCircuit => "The circuit has changed",
             Self::UnknownKey => "The evaluation key is not registered",
             Self::MalformedKey => "The evaluation key is not usable",

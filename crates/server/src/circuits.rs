@@ -27,7 +27,7 @@ impl Circuits {
     ///
     /// # Errors
     /// A folder that cannot be read, or without a single usable circuit.
-    pub(crate) fn load(folder: &Path) -> Result<Self, StartError> {
+    pub(crate) fn load(folder: &Path, allow_insecure: bool) -> Result<Self, StartError> {
         let unreadable = |source| StartError::CircuitsFolder {
             path: folder.to_owned(),
             source,
@@ -40,7 +40,7 @@ impl Circuits {
                 continue;
             }
             let name = item.file_name().to_string_lossy().into_owned();
-            let entry = load(&item.path(), &name).unwrap_or_else(|error| {
+            let entry = load(&item.path(), &name, allow_insecure).unwrap_or_else(|error| {
                 tracing::error!(circuit = name, %error, "circuit skipped");
                 reasons.push(error.to_string());
                 Entry::Damaged
@@ -103,8 +103,14 @@ pub(crate) fn input_limit(circuit: &Circuit) -> usize {
     size_limit(circuit.parameters().request_bytes(entries))
 }
 
-fn load(folder: &Path, folder_name: &str) -> Result<Entry, UnusableCircuit> {
+fn load(folder: &Path, folder_name: &str, allow_insecure: bool) -> Result<Entry, UnusableCircuit> {
     let circuit = Circuit::load(folder).map_err(explain)?;
+    let parameters = circuit.parameters();
+    if parameters.security_bits == 0 && !allow_insecure {
+        return Err(UnusableCircuit::Insecure {
+            set: parameters.name.to_owned(),
+        });
+    }
     let name = &circuit.manifest().name;
     if name != folder_name {
         return Err(UnusableCircuit::Misnamed {
@@ -122,7 +128,7 @@ fn load(folder: &Path, folder_name: &str) -> Result<Entry, UnusableCircuit> {
     ))?)))
 }
 
-/// Toy parameter sets are known only to builds for tests; a server says why it refuses them.
+/// Most builds do not even know the toy parameter sets: they too say why they refuse them.
 fn explain(error: CircuitError) -> UnusableCircuit {
     match error {
         CircuitError::UnknownParameters { name, .. } if name.starts_with("insecure") => {

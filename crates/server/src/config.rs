@@ -1,5 +1,6 @@
 //! What an operator decides.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Memory for expanded evaluation keys, unless told otherwise, in megabytes: four keys of 121 MB.
@@ -22,28 +23,46 @@ pub struct Config {
     #[arg(long, value_name = "DIR", env = "CIPHERFORMER_DATA_DIR")]
     pub data_dir: PathBuf,
 
+    /// Where to listen; port 0 picks a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+
     /// Megabytes of memory for evaluation keys that are ready for use
     #[arg(long, value_name = "MB", default_value_t = KEY_MEMORY_MB)]
     pub key_memory_mb: usize,
 
     /// Evaluations at the same time; each uses all cores
-    #[arg(long, value_name = "N", default_value_t = WORKERS)]
+    #[arg(long, value_name = "N", default_value_t = WORKERS, value_parser = at_least_one)]
     pub workers: usize,
 
     /// Evaluations that may wait; when as many do, clients are told to come back later
     #[arg(long, value_name = "N", default_value_t = QUEUE)]
     pub queue: usize,
+
+    /// Offer circuits whose parameters have no security; for tests, so not on the command line
+    #[arg(skip)]
+    pub allow_insecure: bool,
 }
 
 impl Config {
-    /// The circuits in this folder, stored data in that one, defaults for the rest.
-    pub fn new(circuits: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Self {
+    /// These folders, a free port of the loopback interface, defaults for the rest.
+    pub fn loopback(circuits: impl Into<PathBuf>, data_dir: impl Into<PathBuf>) -> Self {
         Self {
             circuits: circuits.into(),
             data_dir: data_dir.into(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             key_memory_mb: KEY_MEMORY_MB,
             workers: WORKERS,
             queue: QUEUE,
+            allow_insecure: false,
         }
+    }
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("at least 1 is needed".to_owned()),
+        Ok(count) => Ok(count),
+        Err(error) => Err(format!("{error}")),
     }
 }

@@ -1,5 +1,6 @@
 //! Errors, sorted by who is to blame, and the problem documents they become.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cipherformer_circuit::CircuitError;
@@ -38,6 +39,14 @@ pub enum StartError {
     DataDir {
         /// The directory.
         path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}; pass another address with --listen")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
         /// What the system said.
         source: std::io::Error,
     },
@@ -85,7 +94,7 @@ pub enum ServerError {
     },
     /// No such method on this path.
     #[error("{path} does not take {method}; use a method of the Allow header")]
-    UnknownMethod {
+    MethodNotAllowed {
         /// The method used.
         method: String,
         /// The path asked for.
@@ -214,7 +223,7 @@ impl ServerError {
         use ProblemKind as Kind;
         let kind = match self {
             Self::UnknownRoute { .. } => Kind::UnknownRoute,
-            Self::UnknownMethod { .. } => Kind::UnknownMethod,
+            Self::MethodNotAllowed { .. } => Kind::MethodNotAllowed,
             Self::MalformedRequest { .. } | Self::BodyInterrupted => Kind::MalformedRequest,
             Self::TooLarge { .. } => Kind::TooLarge,
             Self::UnknownCircuit { .. } => Kind::UnknownCircuit,

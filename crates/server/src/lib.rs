@@ -1,7 +1,7 @@
 //! The server: holds circuits and evaluation keys, evaluates ciphertexts it cannot read.
 //!
 //! [`Server`] loads the circuits, opens the key store and offers both over HTTP: as a router to be
-//! called in process, on a listener, or on a free loopback port ([`Server::spawn`]).
+//! called in process, on a listener, or in the background ([`Server::start`]).
 //!
 //! | module | what it does |
 //! |---|---|

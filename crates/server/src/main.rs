@@ -1,13 +1,11 @@
 //! `cipherformer-server`: offers circuits to clients whose texts it cannot read.
 
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
 use cipherformer_server::{Config, Server};
 use clap::Parser;
-use tokio::net::TcpListener;
 use tracing_subscriber::EnvFilter;
 
 /// Evaluates transformers on encrypted texts, without ever seeing the texts.
@@ -16,10 +14,6 @@ use tracing_subscriber::EnvFilter;
 struct Options {
     #[command(flatten)]
     config: Config,
-
-    /// Where to listen; port 0 picks a free one
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:7207")]
-    listen: SocketAddr,
 }
 
 #[tokio::main]
@@ -31,7 +25,7 @@ async fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(io::stderr)
         .init();
-    match run(options).await {
+    match run(&options.config).await {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
@@ -40,13 +34,10 @@ async fn main() -> ExitCode {
     }
 }
 
-async fn run(options: Options) -> anyhow::Result<()> {
+async fn run(config: &Config) -> anyhow::Result<()> {
     let shutdown = shutdown().context("cannot listen for signals")?;
-    let server = Server::new(&options.config)?;
-    let listener = TcpListener::bind(options.listen).await.with_context(|| {
-        let address = options.listen;
-        format!("cannot listen on {address}; choose another address with --listen")
-    })?;
+    let server = Server::open(config)?;
+    let listener = Server::listen(config).await?;
     let address = listener.local_addr()?;
     writeln!(io::stdout(), "listening on http://{address}")?;
     io::stdout().flush()?;

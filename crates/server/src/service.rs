@@ -40,7 +40,7 @@ impl Service {
     /// Loads circuits, opens the store.
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
         Ok(Self {
-            circuits: Circuits::load(&config.circuits)?,
+            circuits: Circuits::load(&config.circuits, config.allow_insecure)?,
             store: Arc::new(KeyStore::open(&config.data_dir)?),
             scheduler: Scheduler::new(config.workers, config.queue),
             keys: KeyCache::new(config.key_memory_mb.saturating_mul(1 << 20)),

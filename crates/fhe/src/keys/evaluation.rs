@@ -66,7 +66,7 @@ impl SeededEvaluationKey {
             seeder,
         );
         step("packing keys");
-        let automorphisms = automorphism::generate(secret, seeder);
+        let automorphisms = automorphism::generate(secret);
         Self {
             parameter_set: parameters.name.to_owned(),
             bootstrap,
@@ -113,7 +113,13 @@ impl SeededEvaluationKey {
             input_lwe_dimension: LweDimension(parameters.ring_dimension),
             ciphertext_modulus: convert::modulus(),
         };
-        self.bootstrap.is_conformant(&bootstrap)
+        let seeds = [
+            self.bootstrap.compression_seed(),
+            self.key_switch.compression_seed(),
+            self.automorphisms.compression_seed(),
+        ];
+        seeds.iter().all(wire::from_the_beginning)
+            && self.bootstrap.is_conformant(&bootstrap)
             && self.key_switch.is_conformant(&key_switch)
             && automorphism::fits(&self.automorphisms, parameters)
     }

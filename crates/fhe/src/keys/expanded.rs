@@ -5,14 +5,15 @@ use std::fmt;
 use cipherformer_circuit::ParameterSet;
 use tfhe::core_crypto::prelude::*;
 
+use crate::key_switch::KeySwitchKey;
 use crate::keys::SeededEvaluationKey;
 use crate::ring::AutomorphismKeys;
 
-/// An evaluation key ready for use; about four times the size of the seeded one.
+/// An evaluation key ready for use; about three times the size of the seeded one.
 pub struct EvaluationKey {
     pub(crate) parameters: &'static ParameterSet,
     pub(crate) bootstrap: FourierLweBootstrapKeyOwned,
-    pub(crate) key_switch: LweKeyswitchKeyOwned<u64>,
+    pub(crate) key_switch: KeySwitchKey,
     pub(crate) automorphisms: AutomorphismKeys,
 }
 
@@ -31,7 +32,10 @@ impl EvaluationKey {
         Self {
             parameters,
             bootstrap: fourier,
-            key_switch: seeded.key_switch.decompress_into_lwe_keyswitch_key(),
+            key_switch: KeySwitchKey::new(
+                &seeded.key_switch.decompress_into_lwe_keyswitch_key(),
+                parameters.key_switch,
+            ),
             automorphisms: AutomorphismKeys::expand(seeded.automorphisms, parameters),
         }
     }
@@ -54,7 +58,7 @@ impl EvaluationKey {
             * parameters.ring_key_switch.levels as usize
             * 2
             * parameters.ring_dimension;
-        8 * (bootstrap + key_switch + automorphisms)
+        8 * (bootstrap + automorphisms) + 4 * key_switch
     }
 }
 

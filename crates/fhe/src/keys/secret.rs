@@ -11,6 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 use crate::convert;
 use crate::error::FheError;
 use crate::wire;
+use crate::{Packed, Scalars};
 
 const WHAT: &str = "secret key";
 
@@ -107,6 +108,68 @@ impl SecretKey {
             ring: read(&stored.ring, parameters.ring_dimension)?,
             lwe: read(&stored.lwe, parameters.lwe_dimension)?,
         })
+    }
+
+    /// Encrypts torus values, N a ring ciphertext, as bodies and the seed of the masks.
+    ///
+    /// The noise is `fresh_variance`. `plaintext` is a multiple of N long.
+    pub(crate) fn encrypt_seeded(&self, plaintext: Vec<u64>) -> SeededGlweCiphertextListOwned<u64> {
+        let mut seeder = new_seeder();
+        let mut list = SeededGlweCiphertextList::new(
+            0,
+            convert::RING_GLWE_SIZE,
+            convert::ring_size(self.parameters),
+            GlweCiphertextCount(plaintext.len() / self.parameters.ring_dimension),
+            seeder.as_mut().seed().into(),
+            convert::modulus(),
+        );
+        encrypt_seeded_glwe_ciphertext_list(
+            &self.ring(),
+            &mut list,
+            &PlaintextList::from_container(plaintext),
+            convert::noise(self.parameters.ring_noise),
+            seeder.as_mut(),
+        );
+        list
+    }
+
+    /// Encrypts torus values, one LWE ciphertext each. The noise is `fresh_variance`.
+    pub fn encrypt_scalars(&self, torus: &[u64]) -> Scalars {
+        let mut seeder = new_seeder();
+        let mut generator = EncryptionRandomGenerator::<DefaultRandomGenerator>::new(
+            seeder.as_mut().seed(),
+            seeder.as_mut(),
+        );
+        let mut scalars = LweCiphertextList::new(
+            0,
+            convert::scalar_size(self.parameters),
+            LweCiphertextCount(torus.len()),
+            convert::modulus(),
+        );
+        if torus.is_empty() {
+            return scalars; // the library panics on empty lists
+        }
+        encrypt_lwe_ciphertext_list(
+            &self.scalar(),
+            &mut scalars,
+            &PlaintextList::from_container(torus),
+            convert::noise(self.parameters.ring_noise),
+            &mut generator,
+        );
+        scalars
+    }
+
+    /// Decrypts scalars to torus values, noise included.
+    pub fn decrypt_scalars(&self, scalars: &Scalars) -> Vec<u64> {
+        let decrypt = |value| decrypt_lwe_ciphertext(&self.scalar(), &value).0;
+        scalars.iter().map(decrypt).collect()
+    }
+
+    /// Decrypts all N coefficients of a ring ciphertext to torus values, noise included.
+    pub fn decrypt_packed(&self, packed: &Packed) -> Vec<u64> {
+        let mut plaintext = PlaintextList::new(0, PlaintextCount(self.parameters.ring_dimension));
+        decrypt_glwe_ciphertext(&self.ring(), packed, &mut plaintext);
+        plaintext.into_container()
     }
 
     /// The ring key as one polynomial: the key of packed ciphertexts.

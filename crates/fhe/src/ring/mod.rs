@@ -4,4 +4,4 @@ pub(crate) mod automorphism;
 mod packing;
 
 pub(crate) use automorphism::AutomorphismKeys;
-pub(crate) use packing::pack;
+pub use packing::pack;

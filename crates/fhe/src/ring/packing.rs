@@ -10,6 +10,7 @@ use tfhe::core_crypto::algorithms::polynomial_algorithms::polynomial_wrapping_mo
 use tfhe::core_crypto::prelude::*;
 
 use crate::convert;
+use crate::error::FheError;
 use crate::fft::Transform;
 use crate::keys::EvaluationKey;
 use crate::{Packed, Scalars};
@@ -18,8 +19,20 @@ use crate::{Packed, Scalars};
 /// other coefficients are noise around 0.
 ///
 /// Cost: m' - 1 + log2(N / m') automorphisms. Noise: `packing_variance` on top of the inputs'.
-pub(crate) fn pack(values: &Scalars, key: &EvaluationKey) -> Packed {
+///
+/// # Errors
+/// No value, more than N, or values of another dimension.
+pub fn pack(values: &Scalars, key: &EvaluationKey) -> Result<Packed, FheError> {
     let size = convert::ring_size(key.parameters);
+    let count = values.lwe_ciphertext_count().0;
+    let scalar_size = convert::scalar_size(key.parameters);
+    if count == 0 || count > size.0 || values.lwe_size() != scalar_size {
+        return Err(FheError::Shape {
+            operation: "pack",
+            expected: format!("1 to {} values of size {}", size.0, scalar_size.0),
+            got: format!("{count} values of size {}", values.lwe_size().0),
+        });
+    }
     let leaves: Vec<Packed> = values
         .iter()
         .map(|value| embed(value.as_ref(), size))
@@ -29,38 +42,30 @@ pub(crate) fn pack(values: &Scalars, key: &EvaluationKey) -> Packed {
     let mut packed = merge(&leaves, depth, key, &mut transform);
     for i in depth + 1..=size.0.ilog2() {
         let rotated = key.automorphisms.apply(i, &packed, &mut transform);
-        add(&mut packed, &rotated);
+        glwe_ciphertext_add_assign(&mut packed, &rotated);
     }
-    packed
+    Ok(packed)
 }
 
-/// Merges up to 2^depth ciphertexts, those of even index and those of odd index first.
+/// Merges up to 2^depth ciphertexts: those of even index, those of odd index, then both, as
+/// `(even + X^s odd) + auto(even - X^s odd)` with `s = N / 2^depth`.
 fn merge(leaves: &[Packed], depth: u32, key: &EvaluationKey, transform: &mut Transform) -> Packed {
     if depth == 0 {
         return leaves[0].clone();
     }
-    let half =
+    let every_other =
         |first: usize| -> Vec<Packed> { leaves.iter().skip(first).step_by(2).cloned().collect() };
-    let (even, odd) = (half(0), half(1));
-    let size = leaves[0].polynomial_size();
-    let merge_odd = |transform: &mut Transform| {
-        (!odd.is_empty()).then(|| shift(&merge(&odd, depth - 1, key, transform), size.0 >> depth))
-    };
-    let mut sum;
-    let mut difference;
-    if let Some(odd) = merge_odd(transform) {
-        let even = merge(&even, depth - 1, key, transform);
-        (sum, difference) = (even.clone(), even);
-        add(&mut sum, &odd);
-        subtract(&mut difference, &odd);
-    } else {
-        sum = merge(&even, depth - 1, key, transform);
-        difference = sum.clone();
+    let mut sum = merge(&every_other(0), depth - 1, key, transform);
+    let mut difference = sum.clone();
+    let odd = every_other(1);
+    if !odd.is_empty() {
+        let odd = merge(&odd, depth - 1, key, transform);
+        let odd = shift(&odd, odd.polynomial_size().0 >> depth);
+        glwe_ciphertext_add_assign(&mut sum, &odd);
+        glwe_ciphertext_sub_assign(&mut difference, &odd);
     }
-    add(
-        &mut sum,
-        &key.automorphisms.apply(depth, &difference, transform),
-    );
+    let rotated = key.automorphisms.apply(depth, &difference, transform);
+    glwe_ciphertext_add_assign(&mut sum, &rotated);
     sum
 }
 
@@ -85,12 +90,4 @@ fn shift(input: &Packed, exponent: usize) -> Packed {
         polynomial_wrapping_monic_monomial_mul_assign(&mut polynomial, MonomialDegree(exponent));
     }
     output
-}
-
-fn add(sum: &mut Packed, other: &Packed) {
-    glwe_ciphertext_add_assign(sum, other);
-}
-
-fn subtract(difference: &mut Packed, other: &Packed) {
-    glwe_ciphertext_sub_assign(difference, other);
 }

@@ -1,5 +1,7 @@
 //! Random circuits and clients for the tests.
 
+#![allow(dead_code)] // every test uses its part
+
 use std::sync::Arc;
 
 use cipherformer_circuit::graph::IntMatrix;
@@ -12,12 +14,12 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 /// A client's keys, the evaluation key as the server gets it: through bytes.
-pub struct Client {
-    pub secret: SecretKey,
-    pub evaluation: EvaluationKey,
+pub(crate) struct Client {
+    pub(crate) secret: SecretKey,
+    pub(crate) evaluation: EvaluationKey,
 }
 
-pub fn client(parameters: &'static ParameterSet) -> Client {
+pub(crate) fn client(parameters: &'static ParameterSet) -> Client {
     let secret = SecretKey::generate(parameters);
     let bytes = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
     let seeded = SeededEvaluationKey::from_bytes(&bytes, parameters).expect("just made");
@@ -41,7 +43,7 @@ fn weights(
 }
 
 /// A circuit of random weights: `entries` features, one hidden layer, two scores.
-pub fn circuit(
+pub(crate) fn circuit(
     parameters: &ParameterSet,
     entries: usize,
     hidden: usize,
@@ -65,7 +67,7 @@ pub fn circuit(
             },
         }],
     };
-    let features = (0..entries).map(|i| format!("w{i}")).collect();
+    let features = (0..entries).map(|i| format!("w:w{i}")).collect();
     let description = Description {
         name: "test".to_owned(),
         description: "random weights".to_owned(),
@@ -77,7 +79,7 @@ pub fn circuit(
 }
 
 /// A text of this many random words.
-pub fn text(entries: usize, words: usize, random: &mut StdRng) -> String {
+pub(crate) fn text(entries: usize, words: usize, random: &mut StdRng) -> String {
     let words = (0..words).map(|_| format!("w{}", random.random_range(0..entries)));
     words.collect::<Vec<_>>().join(" ")
 }

@@ -2,19 +2,31 @@
 
 use std::future::Future;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
+use crate::config::Config;
+use crate::error::StartError;
 use crate::http::Server;
 
 /// How long running requests may take to finish when the server is told to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
 
 impl Server {
+    /// Takes the configured address.
+    ///
+    /// # Errors
+    /// An address that cannot be listened on.
+    pub async fn listen(config: &Config) -> Result<TcpListener, StartError> {
+        let address = config.listen;
+        let listener = TcpListener::bind(address).await;
+        listener.map_err(|source| StartError::Listen { address, source })
+    }
+
     /// Serves until `shutdown` is ready, then lets running requests finish, for ten seconds at most.
     ///
     /// # Errors
@@ -39,19 +51,24 @@ impl Server {
         }
     }
 
-    /// Serves on a free loopback port, in the background: for tests and examples.
+    /// Opens a server and serves it in the background, on the configured address.
     ///
     /// # Errors
-    /// No port to be had.
-    pub async fn spawn(self) -> io::Result<Running> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let address = listener.local_addr()?;
+    /// As [`Server::open`] and [`Server::listen`].
+    pub async fn start(config: &Config) -> Result<Running, StartError> {
+        let server = Self::open(config)?;
+        let listener = Self::listen(config).await?;
+        let address = listener.local_addr();
+        let address = address.map_err(|source| StartError::Listen {
+            address: config.listen,
+            source,
+        })?;
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             // An error means that `Running` was dropped: stop as well.
             let _ = stopped.await;
         };
-        let task = tokio::spawn(self.serve(listener, shutdown));
+        let task = tokio::spawn(server.serve(listener, shutdown));
         Ok(Running {
             address,
             stop,

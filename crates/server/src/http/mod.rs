@@ -33,7 +33,7 @@ impl Server {
     ///
     /// # Errors
     /// No usable circuit, or no usable data directory.
-    pub fn new(config: &Config) -> Result<Self, StartError> {
+    pub fn open(config: &Config) -> Result<Self, StartError> {
         let service = Arc::new(Service::new(config)?);
         Ok(Self { service })
     }
@@ -60,7 +60,7 @@ async fn unknown_route(OriginalUri(uri): OriginalUri) -> ServerError {
 }
 
 async fn unknown_method(method: Method, OriginalUri(uri): OriginalUri) -> ServerError {
-    ServerError::UnknownMethod {
+    ServerError::MethodNotAllowed {
         method: shorten(method.as_str()),
         path: shorten(uri.path()),
     }

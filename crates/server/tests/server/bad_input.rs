@@ -46,10 +46,10 @@ async fn addresses() {
         (
             "DELETE",
             "/v1/circuits",
-            ProblemKind::UnknownMethod,
+            ProblemKind::MethodNotAllowed,
             "DELETE",
         ),
-        ("GET", &evaluations, ProblemKind::UnknownMethod, "Allow"),
+        ("GET", &evaluations, ProblemKind::MethodNotAllowed, "Allow"),
         (
             "GET",
             "/v1/circuits/nope",

@@ -72,7 +72,7 @@ async fn a_damaged_circuit_is_skipped_and_said_to_be() {
 fn a_server_without_circuits_does_not_start() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let (circuits, data) = (folder.path().join("circuits"), folder.path().join("data"));
-    let start = || Server::new(&Config::new(&circuits, &data)).expect_err("no circuit");
+    let start = || Server::open(&Config::loopback(&circuits, &data)).expect_err("no circuit");
     let missing = start();
     assert!(matches!(missing, StartError::CircuitsFolder { .. }));
     fs::create_dir(&circuits).expect("made");

@@ -5,7 +5,9 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::world::{World, manifest};
+use cipherformer_circuit::parameters::STANDARD_2048;
+
+use crate::world::{World, circuit_under};
 
 fn program(circuits: &Path, data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cipherformer-server"));
@@ -18,9 +20,11 @@ fn program(circuits: &Path, data: &Path) -> Command {
 #[cfg(unix)]
 #[test]
 fn it_says_where_it_listens_answers_and_stops_when_told() {
-    let world = World::new();
-    let data = world.config.data_dir.join("of-the-program");
-    let mut server = program(&world.config.circuits, &data)
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let circuits = folder.path().join("circuits");
+    let circuit = circuit_under(&STANDARD_2048, "test");
+    circuit.save(&circuits.join("test")).expect("saved");
+    let mut server = program(&circuits, &folder.path().join("data"))
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -39,7 +43,7 @@ fn it_says_where_it_listens_answers_and_stops_when_told() {
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("answered");
     assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
-    assert!(answer.contains(&manifest().digest));
+    assert!(answer.contains(&circuit.manifest().digest));
     let kill = Command::new("kill")
         .args(["-TERM", &server.id().to_string()])
         .status();
@@ -64,4 +68,16 @@ fn without_circuits_it_ends_with_one_sentence() {
         "{text}"
     );
     assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+/// Whatever parameter sets the build knows, the program never serves without security.
+#[test]
+fn it_refuses_circuits_without_security() {
+    let world = World::new();
+    let data = world.config.data_dir.join("of-the-program");
+    let output = program(&world.config.circuits, &data).output();
+    let output = output.expect("it runs");
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert!(text.contains("insecure-toy offers no security"), "{text}");
 }

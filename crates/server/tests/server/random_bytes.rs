@@ -7,7 +7,7 @@ use cipherformer_protocol::{KeyId, routes};
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 
-use crate::world::{CLIENT, World, evaluation};
+use crate::world::{CLIENT, World, evaluation, manifest};
 
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().expect("a runtime"));
 
@@ -52,21 +52,30 @@ proptest! {
         check(sealed(&content))?;
     }
 
-    /// Headers and lengths changed: the bytes that decide how the rest is read. A change that only
-    /// touches numbers makes another valid ciphertext, so this looks for failures of the server only.
+    /// Headers, lengths and seeds changed: the bytes that decide how the rest is read. A change that
+    /// only touches numbers makes another valid ciphertext or key, so this looks for failures of the
+    /// server only.
     #[test]
     fn changed_headers_never_break_the_server(
         position in 0..200usize,
+        from_end in any::<bool>(),
         value in any::<u8>(),
         key in any::<bool>(),
     ) {
-        let original = if key { &CLIENT.key } else { &CLIENT.input };
-        let mut content = original[32..].to_vec();
+        let mut content = (if key { &CLIENT.key } else { &CLIENT.input })[32..].to_vec();
+        let position = if from_end { content.len() - 1 - position } else { position };
         content[position] = value;
         let body = sealed(&content);
-        let upload = routes::key_upload(&KeyId::of(&body), "insecure-toy");
-        let (method, path) = if key { (Method::PUT, upload) } else { (Method::POST, evaluation()) };
-        let answer = RUNTIME.block_on(WORLD.send(method, &path, body));
-        prop_assert!(!answer.status.is_server_error(), "{answer:?}");
+        let (id, input) = if key { (KeyId::of(&body), &CLIENT.input) } else { (CLIENT.id.clone(), &body) };
+        let upload = routes::key_upload(&id, "insecure-toy");
+        let evaluation = routes::evaluations("test", &id, &manifest().digest);
+        let mut requests = vec![(Method::POST, evaluation, input)];
+        if key {
+            requests.insert(0, (Method::PUT, upload, &body));
+        }
+        for (method, path, body) in requests {
+            let answer = RUNTIME.block_on(WORLD.send(method, &path, body.clone()));
+            prop_assert!(!answer.status.is_server_error(), "{answer:?}");
+        }
     }
 }

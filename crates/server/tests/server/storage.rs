@@ -33,7 +33,8 @@ async fn interrupted_uploads_are_removed_at_start_and_never_seen() {
 
 #[tokio::test]
 async fn a_damaged_key_file_is_set_aside_and_replaced() {
-    let damages: [fn(&[u8]) -> Vec<u8>; 4] = [
+    type Damage = fn(&[u8]) -> Vec<u8>;
+    let damages: [Damage; 4] = [
         |key| flipped(key, key.len() / 2),
         |key| key[..key.len() - 1].to_vec(),
         |_| Vec::new(),
@@ -105,7 +106,7 @@ async fn stored_keys_serve_when_nothing_can_be_written() {
 #[test]
 fn two_servers_do_not_share_a_data_directory() {
     let world = World::new();
-    let error = Server::new(&world.config).expect_err("the first one has it");
+    let error = Server::open(&world.config).expect_err("the first one has it");
     assert!(matches!(error, StartError::DataDirInUse { .. }));
 }
 
@@ -115,8 +116,11 @@ fn a_data_directory_that_cannot_be_made_is_an_error() {
     let file = world.config.data_dir.join("file");
     fs::write(&file, "").expect("written");
     for data in [file.clone(), file.join("below")] {
-        let config = Config::new(&world.config.circuits, data);
-        let error = Server::new(&config).expect_err("a file is in the way");
+        let config = Config {
+            data_dir: data,
+            ..world.config.clone()
+        };
+        let error = Server::open(&config).expect_err("a file is in the way");
         assert!(matches!(error, StartError::DataDir { .. }));
         assert!(error.to_string().contains("--data-dir"));
     }

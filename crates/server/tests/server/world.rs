@@ -10,8 +10,8 @@ use axum::http::{HeaderMap, Method, Request, StatusCode};
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::INSECURE_TOY;
 use cipherformer_circuit::{
-    Block, Circuit, Dense, Description, Embedding, Function, Manifest, Model, OutputLayout,
-    Quantized, Reference, Vocabulary, evaluate,
+    Bag, Block, Circuit, Dense, Description, Embedding, Function, Manifest, Model, OutputLayout,
+    ParameterSet, Quantized, Reference, Vocabulary, evaluate,
 };
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 use cipherformer_fhe::SecretKey;
@@ -44,8 +44,7 @@ impl Client {
     fn new() -> Self {
         let secret = SecretKey::generate(&INSECURE_TOY);
         let key = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
-        let (text, verdict) = clear_case(&CIRCUIT);
-        let bag = CIRCUIT.vocabulary().bag(&text);
+        let (bag, verdict) = clear_case(&CIRCUIT);
         let input = EncryptedBag::encrypt(&bag, CIRCUIT.manifest(), &secret).expect("fits");
         Self {
             secret,
@@ -108,9 +107,10 @@ impl World {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let circuits = folder.path().join("circuits");
         CIRCUIT.save(&circuits.join("test")).expect("saved");
-        let mut config = Config::new(circuits, folder.path().join("data"));
+        let mut config = Config::loopback(circuits, folder.path().join("data"));
+        config.allow_insecure = true;
         change(&mut config);
-        let router = Server::new(&config).expect("starts").router();
+        let router = Server::open(&config).expect("starts").router();
         Self {
             folder,
             config,
@@ -126,7 +126,7 @@ impl World {
             router,
         } = self;
         drop(router); // frees the data directory
-        let router = Server::new(&config).expect("starts again").router();
+        let router = Server::open(&config).expect("starts again").router();
         Self {
             folder,
             config,
@@ -192,6 +192,11 @@ pub(crate) fn manifest() -> &'static Manifest {
 
 /// A circuit of random weights: 612 features, 8 hidden values, two scores.
 pub(crate) fn circuit(name: &str) -> Circuit {
+    circuit_under(&INSECURE_TOY, name)
+}
+
+/// The same under these parameters.
+pub(crate) fn circuit_under(parameters: &ParameterSet, name: &str) -> Circuit {
     const ENTRIES: usize = 612;
     const HIDDEN: usize = 8;
     let mut random = StdRng::seed_from_u64(7);
@@ -219,25 +224,24 @@ pub(crate) fn circuit(name: &str) -> Circuit {
     let description = Description {
         name: name.to_owned(),
         description: "random weights".to_owned(),
-        parameter_set: INSECURE_TOY.name.to_owned(),
+        parameter_set: parameters.name.to_owned(),
         labels: vec!["no".to_owned(), "yes".to_owned()],
     };
     let vocabulary = Vocabulary::new(features, 64, 2).expect("distinct words");
     Circuit::new(description, vocabulary, model).expect("a valid circuit")
 }
 
-/// A text whose scores are so far apart that noise cannot change the verdict.
-fn clear_case(circuit: &Circuit) -> (String, usize) {
+/// Features whose scores are so far apart that noise cannot change the verdict.
+fn clear_case(circuit: &Circuit) -> (Bag, usize) {
     for word in 0..circuit.manifest().input.entries - 1 {
-        let text = format!("w{word} w{}", word + 1);
-        let bag = circuit.vocabulary().bag(&text);
+        let bag = Bag::new(vec![word, word + 1], 2);
         let torus = evaluate(circuit, &mut Reference, &bag, &()).expect("valid");
         let scores = circuit.scores(&torus);
         if (scores[0] - scores[1]).abs() > 1.5 {
-            return (text, OutputLayout::argmax(&scores));
+            return (bag, OutputLayout::argmax(&scores));
         }
     }
-    panic!("some text has a clear verdict");
+    panic!("some bag has a clear verdict");
 }
 
 /// A copy of these bytes with one bit changed.

@@ -1,0 +1,83 @@
+//! Single operations at the real parameters.
+//!
+//! `cargo bench -p cipherformer-benches --bench operations`; for one core, `RAYON_NUM_THREADS=1`.
+
+use cipherformer_benches::{Keys, spread};
+use cipherformer_circuit::Function;
+use cipherformer_circuit::graph::{IntMatrix, LutCell};
+use cipherformer_circuit::parameters::STANDARD_2048;
+use cipherformer_fhe::{EvaluationKey, PreparedLut, SecretKey, SeededEvaluationKey, linear, pack};
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+const TANH: LutCell = LutCell {
+    function: Function::Tanh,
+    input_scale: 0.2,
+    input_bias: 0.0,
+    output_scale: 0.2,
+};
+
+fn scalars(keys: &Keys, count: usize) -> cipherformer_fhe::Scalars {
+    let values: Vec<u64> = (0..count).map(spread).collect();
+    keys.secret.encrypt_scalars(&values)
+}
+
+fn luts(c: &mut Criterion) {
+    let keys = Keys::new(&STANDARD_2048);
+    let mut group = c.benchmark_group("lut");
+    group.sample_size(10);
+    for count in [1, 16, 64] {
+        let values = scalars(&keys, count);
+        let lut = PreparedLut::new(&vec![TANH; count], &STANDARD_2048);
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| lut.apply(&values, &keys.evaluation, &|_| ()).expect("fits"));
+        });
+    }
+}
+
+fn dense(c: &mut Criterion) {
+    let keys = Keys::new(&STANDARD_2048);
+    let values = scalars(&keys, 64);
+    let weights: Vec<i8> = (0..64 * 64).map(|i| (i * 31 % 15) as i8 - 7).collect();
+    let weights = IntMatrix::new(64, 64, weights).expect("64 x 64");
+    c.bench_function("linear 64 to 64", |b| {
+        b.iter(|| linear(&weights, &[0.0; 64], &values).expect("fits"));
+    });
+}
+
+fn packing(c: &mut Criterion) {
+    let keys = Keys::new(&STANDARD_2048);
+    let mut group = c.benchmark_group("pack");
+    for count in [2, 64] {
+        let values = scalars(&keys, count);
+        group.throughput(Throughput::Elements(count as u64));
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| pack(&values, &keys.evaluation).expect("fits"));
+        });
+    }
+}
+
+fn keys(c: &mut Criterion) {
+    let mut group = c.benchmark_group("keys");
+    group.sample_size(10);
+    group.bench_function("generate", |b| {
+        b.iter(|| {
+            let secret = SecretKey::generate(&STANDARD_2048);
+            SeededEvaluationKey::generate(&secret, |_| ())
+        });
+    });
+    let secret = SecretKey::generate(&STANDARD_2048);
+    let bytes = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
+    let read = || SeededEvaluationKey::from_bytes(&bytes, &STANDARD_2048).expect("just made");
+    group.bench_function("read", |b| b.iter(read));
+    group.bench_function("expand", |b| {
+        b.iter_batched(
+            read,
+            |key| EvaluationKey::expand(key, &STANDARD_2048),
+            BatchSize::PerIteration,
+        );
+    });
+}
+
+criterion_group!(benches, luts, dense, packing, keys);
+criterion_main!(benches);

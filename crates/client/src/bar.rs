@@ -1,0 +1,101 @@
+//! A progress bar on standard error, if that is a terminal.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::observer::{Activity, Observer};
+
+const STEPS: &str = "{msg} [{bar:32}] {percent:>3} %, about {eta} left";
+const STEPS_OF_BYTES: &str = "{msg} [{bar:32}] {bytes} of {total_bytes}, about {eta} left";
+const SPINNER: &str = "{spinner} {msg} ({elapsed})";
+
+/// Shows what a client does when it takes long.
+#[derive(Default)]
+pub struct Bar(Mutex<Option<(Kind, ProgressBar)>>);
+
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    Keys,
+    Upload,
+    Evaluation,
+    Wait,
+}
+
+impl Observer for Bar {
+    fn on(&self, activity: Activity) {
+        match activity {
+            Activity::MakingKeys { part } => {
+                let message = format!("making keys, once, a few seconds: {part}");
+                self.show(Kind::Keys, None, message);
+            }
+            Activity::Uploading { sent, total } => {
+                let message = "registering the evaluation key, once".to_owned();
+                self.show(Kind::Upload, Some((sent, total)), message);
+            }
+            Activity::Evaluating { done, total } => {
+                let message = "the server evaluates".to_owned();
+                self.show(Kind::Evaluation, Some((done, total)), message);
+            }
+            Activity::Waiting(time) => {
+                let message = format!(
+                    "the server is busy, next try in {:.1} s",
+                    time.as_secs_f64()
+                );
+                self.show(Kind::Wait, None, message);
+            }
+            Activity::Idle => self.clear(),
+        }
+    }
+}
+
+impl Bar {
+    /// Removes the bar, so that output can be printed.
+    pub fn clear(&self) {
+        if let Some((_, bar)) = self.lock().take() {
+            bar.finish_and_clear();
+        }
+    }
+
+    fn show(&self, kind: Kind, steps: Option<(u64, u64)>, message: String) {
+        let mut shown = self.lock();
+        if shown.as_ref().is_none_or(|(other, _)| *other != kind) {
+            if let Some((_, bar)) = shown.take() {
+                bar.finish_and_clear();
+            }
+            *shown = Some((kind, new_bar(kind)));
+        }
+        if let Some((_, bar)) = shown.as_ref() {
+            if let Some((done, total)) = steps {
+                bar.set_length(total);
+                bar.set_position(done);
+            }
+            bar.set_message(message);
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Kind, ProgressBar)>> {
+        // A panic while drawing leaves nothing in a bad state.
+        self.0
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// A bar draws to standard error, and to nothing if that is not a terminal.
+fn new_bar(kind: Kind) -> ProgressBar {
+    let template = match kind {
+        Kind::Keys | Kind::Wait => SPINNER,
+        Kind::Upload => STEPS_OF_BYTES,
+        Kind::Evaluation => STEPS,
+    };
+    let style = ProgressStyle::with_template(template).expect("the templates above are valid");
+    let bar = match kind {
+        Kind::Keys | Kind::Wait => ProgressBar::new_spinner(),
+        Kind::Upload | Kind::Evaluation => ProgressBar::new(0),
+    };
+    bar.set_style(style);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

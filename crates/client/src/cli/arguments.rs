@@ -1,0 +1,74 @@
+//! What the command line takes.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Has a server classify texts that it never sees: they travel encrypted, and only you can open
+/// the answers.
+#[derive(Parser)]
+#[command(name = "cipherformer-client", version)]
+pub(crate) struct Arguments {
+    /// Where the server is: http://HOST:PORT
+    #[arg(long, global = true, value_name = "URL", env = "CIPHERFORMER_SERVER")]
+    pub(crate) server: Option<String>,
+    /// Where your keys are kept [default: ~/.cipherformer]
+    #[arg(long, global = true, value_name = "DIR", env = "CIPHERFORMER_HOME")]
+    pub(crate) home: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Classify a text, or many; makes and registers keys when missing
+    Classify(Classify),
+    /// Make, show or delete the keys on this computer
+    Keys(Keys),
+}
+
+#[derive(Args)]
+pub(crate) struct Classify {
+    /// The circuit to use
+    #[arg(long, value_name = "NAME")]
+    pub(crate) circuit: String,
+    /// Print one JSON object a text, one a line
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The text, or `-` for one text a line from standard input; after `--` if it starts with a hyphen
+    #[arg(value_name = "TEXT")]
+    pub(crate) text: OsString,
+}
+
+#[derive(Args)]
+pub(crate) struct Keys {
+    #[command(subcommand)]
+    pub(crate) action: KeyAction,
+    /// The parameter set of the keys
+    #[arg(
+        long,
+        global = true,
+        value_name = "NAME",
+        default_value = "standard-2048"
+    )]
+    pub(crate) parameter_set: String,
+}
+
+#[derive(Clone, Copy, Subcommand)]
+pub(crate) enum KeyAction {
+    /// Make a secret key and its evaluation key
+    Create {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say which keys there are; never shows secret bits
+    Show {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete the keys from this computer; what is encrypted under them can never be opened again
+    Delete,
+}

@@ -1,0 +1,68 @@
+//! The command line.
+
+mod arguments;
+mod classify;
+mod keys;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use cipherformer_client::KeyHome;
+
+pub(crate) use arguments::Arguments;
+use arguments::Command;
+
+/// Runs a command; whatever goes wrong is one sentence on standard error.
+pub(crate) async fn run(arguments: Arguments) -> ExitCode {
+    let outcome = match execute(arguments).await {
+        Err(error) if is_closed_pipe(&error) => return ExitCode::SUCCESS,
+        outcome => outcome,
+    };
+    match outcome {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let home = KeyHome::new(home_folder(&arguments)?);
+    match arguments.command {
+        Command::Classify(options) => {
+            let server = arguments.server.context(
+                "no server is named; pass --server http://HOST:PORT, or set CIPHERFORMER_SERVER",
+            )?;
+            classify::run(&server, home, options).await
+        }
+        Command::Keys(options) => keys::run(&home, &options),
+    }
+}
+
+fn home_folder(arguments: &Arguments) -> anyhow::Result<std::path::PathBuf> {
+    if let Some(home) = &arguments.home {
+        return Ok(home.clone());
+    }
+    let user = std::env::home_dir().filter(|folder| !folder.as_os_str().is_empty());
+    let user = user.context(
+        "your home folder is not known; pass --home DIR, or set CIPHERFORMER_HOME, to say where keys \
+         are kept",
+    )?;
+    Ok(user.join(".cipherformer"))
+}
+
+/// One line on standard output.
+fn print(line: &str) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "{line}")
+        .and_then(|()| out.flush())
+        .context("cannot write to standard output")
+}
+
+/// The reader of our output has seen enough: no error.
+fn is_closed_pipe(error: &anyhow::Error) -> bool {
+    let source = error.downcast_ref::<io::Error>();
+    source.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}

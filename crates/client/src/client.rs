@@ -1,0 +1,277 @@
+//! A client of one server.
+
+use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cipherformer_circuit::ParameterSet;
+use cipherformer_protocol::{CircuitSummary, EvaluationResult, KeyId, ProblemKind};
+use tokio::sync::Mutex;
+
+use crate::circuit::{PublicCircuit, Request};
+use crate::classification::Classification;
+use crate::error::{ClientError, printable};
+use crate::http::Http;
+use crate::keys::{KeyHome, Keys};
+use crate::observer::{Activity, Observer};
+
+/// How often a busy server is asked before giving up.
+const ATTEMPTS: u32 = 10;
+/// The longest wait between two attempts.
+const LONGEST_WAIT: Duration = Duration::from_secs(30);
+
+/// A client of one server: fetches circuits, makes and registers keys, has texts evaluated.
+///
+/// May be shared between tasks.
+pub struct Client {
+    http: Http,
+    home: KeyHome,
+    observer: Arc<dyn Observer>,
+    known: Mutex<Known>,
+}
+
+/// What need not be asked or read again.
+#[derive(Default)]
+struct Known {
+    circuits: HashMap<String, Arc<PublicCircuit>>,
+    keys: HashMap<&'static str, Arc<Keys>>,
+    registered: HashSet<KeyId>,
+}
+
+impl Client {
+    /// Connects to a server, such as `http://127.0.0.1:8080`; keys are under `home`.
+    ///
+    /// # Errors
+    /// An unusable address, or no server there.
+    pub async fn connect(
+        server: &str,
+        home: KeyHome,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, ClientError> {
+        let client = Self {
+            http: Http::new(server)?,
+            home,
+            observer,
+            known: Mutex::default(),
+        };
+        client.circuits().await?;
+        Ok(client)
+    }
+
+    /// The circuits the server has.
+    ///
+    /// # Errors
+    /// No answer, or one that makes no sense.
+    pub async fn circuits(&self) -> Result<Vec<CircuitSummary>, ClientError> {
+        Ok(self.http.circuits().await?.circuits)
+    }
+
+    /// Encrypts a text, has the server evaluate it, and decrypts the answer. Makes and registers
+    /// keys when missing.
+    ///
+    /// # Errors
+    /// Whatever can go wrong; see [`ClientError`].
+    pub async fn classify(&self, circuit: &str, text: &str) -> Result<Classification, ClientError> {
+        if text.trim().is_empty() {
+            return Err(ClientError::EmptyText);
+        }
+        match self.classify_once(circuit, text).await {
+            Err(error) if error.problem() == Some(ProblemKind::StaleCircuit) => {
+                self.known.lock().await.circuits.remove(circuit);
+                self.classify_once(circuit, text).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    /// What the server says of a circuit, checked; fetched once.
+    ///
+    /// # Errors
+    /// An unknown circuit, or an answer that makes no sense.
+    pub async fn circuit(&self, name: &str) -> Result<Arc<PublicCircuit>, ClientError> {
+        let mut known = self.known.lock().await;
+        if let Some(circuit) = known.circuits.get(name) {
+            return Ok(Arc::clone(circuit));
+        }
+        let circuit = Arc::new(self.fetch(name).await?);
+        known.circuits.insert(name.to_owned(), Arc::clone(&circuit));
+        Ok(circuit)
+    }
+
+    /// The keys of a parameter set, read or made, and registered with the server.
+    ///
+    /// # Errors
+    /// Files or network, or a server that refuses the key.
+    pub async fn keys(&self, parameters: &'static ParameterSet) -> Result<Arc<Keys>, ClientError> {
+        let mut known = self.known.lock().await;
+        let keys = match known.keys.get(parameters.name) {
+            Some(keys) => Arc::clone(keys),
+            None => {
+                let keys = Arc::new(self.load_or_create(parameters).await?);
+                known.keys.insert(parameters.name, Arc::clone(&keys));
+                keys
+            }
+        };
+        let record = keys.record();
+        if !known.registered.contains(&record.id) {
+            if !self.http.knows_key(record).await? {
+                self.register(&keys).await?;
+            }
+            known.registered.insert(record.id.clone());
+        }
+        Ok(keys)
+    }
+
+    /// Has a request evaluated under keys from [`Client::keys`]. Waits while the server is busy, and
+    /// registers the key again if the server has lost it.
+    ///
+    /// # Errors
+    /// Network, a refusal, or an answer that makes no sense.
+    pub async fn evaluate(
+        &self,
+        circuit: &PublicCircuit,
+        keys: &Keys,
+        request: &Request,
+    ) -> Result<EvaluationResult, ClientError> {
+        let attempt = || self.evaluate_once(circuit, keys, request);
+        match self.patiently(attempt).await {
+            Err(error) if error.problem() == Some(ProblemKind::UnknownKey) => {
+                self.known.lock().await.registered.remove(&keys.record().id);
+                self.keys(keys.parameters()).await?;
+                self.patiently(attempt).await
+            }
+            outcome => outcome,
+        }
+    }
+
+    async fn classify_once(&self, name: &str, text: &str) -> Result<Classification, ClientError> {
+        let circuit = self.circuit(name).await?;
+        let keys = self.keys(circuit.parameters()).await?;
+        let start = Instant::now();
+        let request = circuit.encrypt(text, keys.secret())?;
+        let encrypt_ms = milliseconds(start);
+        let start = Instant::now();
+        let result = self.evaluate(&circuit, &keys, &request).await?;
+        let round_trip_ms = milliseconds(start);
+        self.observer.on(Activity::Idle);
+        let start = Instant::now();
+        let verdict = circuit.decrypt(&result.output, keys.secret())?;
+        Ok(Classification {
+            text: text.to_owned(),
+            label: verdict.label,
+            scores: verdict.scores,
+            encrypt_ms,
+            server_ms: result.server_ms,
+            round_trip_ms,
+            decrypt_ms: milliseconds(start),
+            request_bytes: request.bytes.len(),
+            response_bytes: result.output.len(),
+            luts: result.luts,
+            features: request.features,
+            dropped_features: request.dropped_features,
+            dropped_words: request.dropped_words,
+        })
+    }
+
+    async fn fetch(&self, name: &str) -> Result<PublicCircuit, ClientError> {
+        if !is_circuit_name(name) {
+            return Err(self.unknown_circuit(name).await);
+        }
+        let manifest = match self.http.manifest(name).await {
+            Err(error) if error.problem() == Some(ProblemKind::UnknownCircuit) => {
+                return Err(self.unknown_circuit(name).await);
+            }
+            manifest => manifest?,
+        };
+        let vocabulary = self.http.vocabulary(name).await?;
+        PublicCircuit::new(name, manifest, &vocabulary)
+    }
+
+    async fn unknown_circuit(&self, name: &str) -> ClientError {
+        let circuits = match self.circuits().await {
+            Ok(circuits) => circuits,
+            Err(error) => return error,
+        };
+        let names: Vec<String> = circuits.iter().map(|c| printable(&c.name)).collect();
+        ClientError::UnknownCircuit {
+            name: printable(name),
+            known: match names.is_empty() {
+                true => "none".to_owned(),
+                false => names.join(", "),
+            },
+        }
+    }
+
+    async fn load_or_create(&self, parameters: &'static ParameterSet) -> Result<Keys, ClientError> {
+        let (home, observer) = (self.home.clone(), Arc::clone(&self.observer));
+        let work = move || home.load_or_create(parameters, observer.as_ref());
+        let task = tokio::task::spawn_blocking(work);
+        task.await.expect("making keys does not panic")
+    }
+
+    async fn register(&self, keys: &Keys) -> Result<(), ClientError> {
+        let upload = || {
+            self.http
+                .register_key(keys.record(), keys.evaluation(), &self.observer)
+        };
+        let outcome = self.patiently(upload).await;
+        self.observer.on(Activity::Idle);
+        outcome
+    }
+
+    async fn evaluate_once(
+        &self,
+        circuit: &PublicCircuit,
+        keys: &Keys,
+        request: &Request,
+    ) -> Result<EvaluationResult, ClientError> {
+        self.http
+            .evaluate(
+                circuit.manifest(),
+                keys.record(),
+                request.bytes.clone(),
+                circuit.response_limit(),
+                self.observer.as_ref(),
+            )
+            .await
+    }
+
+    /// Tries again while the server is busy, after the time it asks for or twice as long each time.
+    async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        for failures in 0..ATTEMPTS {
+            let retry_after = match attempt().await {
+                Err(ClientError::Refused {
+                    problem,
+                    retry_after,
+                }) if problem.kind == ProblemKind::Busy => retry_after,
+                outcome => return outcome,
+            };
+            let wait = retry_after.unwrap_or(Duration::from_millis(500 << failures));
+            let wait = spread(wait.min(LONGEST_WAIT));
+            self.observer.on(Activity::Waiting(wait));
+            tokio::time::sleep(wait).await;
+        }
+        Err(ClientError::StillBusy { attempts: ATTEMPTS })
+    }
+}
+
+/// Up to half as long again, at random, so that clients who were turned away together do not come
+/// back together.
+fn spread(wait: Duration) -> Duration {
+    let random = RandomState::new().build_hasher().finish();
+    wait + wait.mul_f64((random % 1024) as f64 / 2048.0)
+}
+
+fn is_circuit_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(fits)
+}
+
+/// Since a moment, to the microsecond.
+fn milliseconds(start: Instant) -> f64 {
+    start.elapsed().as_micros() as f64 / 1000.0
+}

@@ -1,0 +1,202 @@
+//! What can go wrong, sorted by who is to blame. Every message says what to do next.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use cipherformer_circuit::ParameterSet;
+use cipherformer_protocol::{Problem, ProblemKind};
+
+/// Why a text could not be classified, or keys could not be used. No message holds secret bits.
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    // The server is to blame.
+    /// The server answered with something that is not what it should be.
+    #[error(
+        "the server sent an unusable {what}: {reason}; ask its operator to check it, or update this \
+         client"
+    )]
+    Nonsense {
+        /// What the bytes should be.
+        what: &'static str,
+        /// What is wrong with them.
+        reason: String,
+    },
+    /// The server refused the request and said why.
+    #[error("the server refused: {}", .problem.detail)]
+    Refused {
+        /// What the server said.
+        problem: Problem,
+        /// When the server wants to be asked again.
+        retry_after: Option<Duration>,
+    },
+    /// The server stayed busy.
+    #[error("the server was still busy after {attempts} attempts; try again later")]
+    StillBusy {
+        /// How often it was asked.
+        attempts: u32,
+    },
+
+    // The caller is to blame.
+    /// The server's address cannot be used.
+    #[error("{url:?} is not a usable server address: {reason}; write it as http://HOST:PORT")]
+    ServerUrl {
+        /// The address as given.
+        url: String,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The server has no circuit of that name.
+    #[error("the server has no circuit {name:?}; it has {known}")]
+    UnknownCircuit {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// There is nothing to classify.
+    #[error("the text is empty; pass a text with at least one word")]
+    EmptyText,
+    /// No such parameter set.
+    #[error("there is no parameter set {name:?}; choose one of {known}")]
+    UnknownParameters {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A parameter set that protects nothing.
+    #[error(
+        "parameter set {name} is a toy without security, made for tests; use {standard}",
+        standard = cipherformer_circuit::parameters::STANDARD_2048.name
+    )]
+    InsecureParameters {
+        /// The set.
+        name: &'static str,
+    },
+    /// Keys are there already.
+    #[error(
+        "there are keys in {folder} already; use them, or remove them with `keys delete` first \
+         (ciphertexts under them can then never be opened again)"
+    )]
+    KeysExist {
+        /// Their folder.
+        folder: PathBuf,
+    },
+    /// There are no keys.
+    #[error("there are no keys in {folder}; make some with `keys create`")]
+    NoKeys {
+        /// The folder they would be in.
+        folder: PathBuf,
+    },
+
+    // This computer's files are to blame.
+    /// A file or folder cannot be read or written.
+    #[error("cannot {action} {path}: {source}; check its permissions and the free space")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A key file is not what was written.
+    #[error(
+        "{path} is damaged: {reason}; restore it from a backup, or run `keys delete` and then \
+         `keys create` (ciphertexts under the old key are then lost)"
+    )]
+    DamagedKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Others may read the secret key.
+    #[error(
+        "other users may read the secret key {path} (mode {mode:03o}); run `chmod 600 {path}`, and \
+         replace the key if someone could have read it"
+    )]
+    ExposedKey {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+
+    // The network is to blame.
+    /// Nothing answers at the address.
+    #[error(
+        "there is no server at {url} ({reason}); check the address, or start one with \
+         `cipherformer-server --circuits circuits --data-dir DIR --listen HOST:PORT`"
+    )]
+    NoServer {
+        /// The address.
+        url: String,
+        /// What the network said.
+        reason: String,
+    },
+    /// The connection broke.
+    #[error("the connection to {url} was lost ({reason}); try again")]
+    Lost {
+        /// The address.
+        url: String,
+        /// What the network said.
+        reason: String,
+    },
+}
+
+impl ClientError {
+    /// The problem the server named, if it named one.
+    pub fn problem(&self) -> Option<ProblemKind> {
+        match self {
+            Self::Refused { problem, .. } => Some(problem.kind),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn nonsense(what: &'static str, reason: impl ToString) -> Self {
+        Self::Nonsense {
+            what,
+            reason: printable(&reason.to_string()),
+        }
+    }
+
+    /// The error for a parameter set that this build does not have.
+    pub fn unknown_parameters(name: &str) -> Self {
+        let secure = |set: &&&ParameterSet| set.security_bits > 0;
+        let sets = cipherformer_circuit::parameters::ALL.iter();
+        let known: Vec<&str> = sets.filter(secure).map(|set| set.name).collect();
+        Self::UnknownParameters {
+            name: printable(name),
+            known: known.join(", "),
+        }
+    }
+}
+
+/// What a peer wrote, safe to show on a terminal: one line, no control characters, not too long.
+pub(crate) fn printable(text: &str) -> String {
+    const LONGEST: usize = 400;
+    let clean = |c: char| if c.is_control() { ' ' } else { c };
+    let mut shown: String = text.chars().take(LONGEST).map(clean).collect();
+    if text.chars().nth(LONGEST).is_some() {
+        shown.push('…');
+    }
+    shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_peer_wrote_cannot_control_the_terminal() {
+        assert_eq!(printable("a\x1b[2Jb\nc"), "a [2Jb c");
+        assert_eq!(printable(&"x".repeat(1000)).chars().count(), 401);
+    }
+
+    #[test]
+    fn unknown_parameters_are_answered_with_secure_ones() {
+        let message = ClientError::unknown_parameters("weak").to_string();
+        assert!(message.contains("standard-2048") && !message.contains("insecure"));
+    }
+}

@@ -1,0 +1,238 @@
+//! The HTTP interface from the client's side. The only module that knows of HTTP.
+
+mod body;
+mod events;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use cipherformer_circuit::Manifest;
+use cipherformer_protocol::{
+    CircuitList, EVENTS, EvaluationResult, KeyInfo, OCTETS, ProblemKind, routes,
+};
+use futures_util::stream;
+use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
+use reqwest::{Body, RequestBuilder, Response, StatusCode, Url, redirect};
+use serde::de::DeserializeOwned;
+
+use crate::error::ClientError;
+use crate::keys::KeyRecord;
+use crate::observer::{Activity, Observer};
+
+/// Lists, manifests and key descriptions.
+const JSON_LIMIT: usize = 1 << 20;
+const VOCABULARY_LIMIT: usize = 8 << 20;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// The longest silence: an evaluation may wait for its turn without a word.
+const SILENCE_TIMEOUT: Duration = Duration::from_secs(300);
+
+/// The key travels in pieces of this size.
+const UPLOAD_CHUNK: usize = 256 << 10;
+
+/// A server, seen over HTTP.
+pub(crate) struct Http {
+    base: String,
+    client: reqwest::Client,
+}
+
+impl Http {
+    pub(crate) fn new(server: &str) -> Result<Self, ClientError> {
+        let url = parse(server)?;
+        let mut builder = reqwest::Client::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .read_timeout(SILENCE_TIMEOUT)
+            // A key goes where the user said, and nowhere else.
+            .redirect(redirect::Policy::none());
+        if is_loopback(&url) {
+            builder = builder.no_proxy();
+        }
+        Ok(Self {
+            base: url.as_str().trim_end_matches('/').to_owned(),
+            client: builder.build().expect("the options above are valid"),
+        })
+    }
+
+    pub(crate) async fn circuits(&self) -> Result<CircuitList, ClientError> {
+        self.json(routes::CIRCUITS, "list of circuits").await
+    }
+
+    /// The manifest of a circuit whose name needs no escaping.
+    pub(crate) async fn manifest(&self, name: &str) -> Result<Manifest, ClientError> {
+        self.json(&routes::circuit(name), "manifest").await
+    }
+
+    pub(crate) async fn vocabulary(&self, name: &str) -> Result<String, ClientError> {
+        let what = "vocabulary";
+        let response = self.send(self.get(&routes::vocabulary(name))).await?;
+        let bytes = body::read(response, VOCABULARY_LIMIT, what, &self.base).await?;
+        String::from_utf8(bytes).map_err(|error| ClientError::nonsense(what, error))
+    }
+
+    pub(crate) async fn knows_key(&self, key: &KeyRecord) -> Result<bool, ClientError> {
+        let answer: Result<KeyInfo, _> = self.json(&routes::key(&key.id), "key description").await;
+        match answer {
+            Ok(_) => Ok(true),
+            Err(error) if error.problem() == Some(ProblemKind::UnknownKey) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Uploads an evaluation key.
+    pub(crate) async fn register_key(
+        &self,
+        key: &KeyRecord,
+        bytes: &Arc<[u8]>,
+        observer: &Arc<dyn Observer>,
+    ) -> Result<(), ClientError> {
+        let url = self.url(&routes::key_upload(&key.id, &key.parameter_set));
+        let request = self
+            .client
+            .put(url)
+            .header(CONTENT_TYPE, OCTETS)
+            .header(CONTENT_LENGTH, bytes.len())
+            .body(watched(Arc::clone(bytes), Arc::clone(observer)));
+        let response = self.send(request).await?;
+        let info: KeyInfo = body::json(response, JSON_LIMIT, "key description", &self.base).await?;
+        if info.id != key.id {
+            let reason = "it registered another key than the one it got";
+            return Err(ClientError::nonsense("key description", reason));
+        }
+        Ok(())
+    }
+
+    /// Has an encrypted input evaluated; the output may have `limit` bytes.
+    pub(crate) async fn evaluate(
+        &self,
+        manifest: &Manifest,
+        key: &KeyRecord,
+        input: Vec<u8>,
+        limit: usize,
+        observer: &dyn Observer,
+    ) -> Result<EvaluationResult, ClientError> {
+        let path = routes::evaluations(&manifest.name, &key.id, &manifest.digest);
+        let request = self
+            .client
+            .post(self.url(&path))
+            .header(CONTENT_TYPE, OCTETS)
+            .header(ACCEPT, EVENTS)
+            .body(input);
+        let response = self.send(request).await?;
+        if body::media_type(&response) == EVENTS {
+            events::read(response, limit, &self.base, observer).await
+        } else {
+            body::evaluation(response, limit, &self.base).await
+        }
+    }
+
+    async fn json<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        what: &'static str,
+    ) -> Result<T, ClientError> {
+        let response = self.send(self.get(path)).await?;
+        body::json(response, JSON_LIMIT, what, &self.base).await
+    }
+
+    fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(self.url(path))
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.base)
+    }
+
+    /// Sends a request; any answer but a success is an error.
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+        let response = request.send().await.map_err(|error| {
+            let (url, reason) = (self.base.clone(), body::cause(&error));
+            if error.is_connect() {
+                ClientError::NoServer { url, reason }
+            } else {
+                ClientError::Lost { url, reason }
+            }
+        })?;
+        match response.status() {
+            StatusCode::OK | StatusCode::CREATED => Ok(response),
+            _ => Err(body::refusal(response, &self.base).await),
+        }
+    }
+}
+
+/// Bytes that tell an observer how many of them are on their way.
+fn watched(bytes: Arc<[u8]>, observer: Arc<dyn Observer>) -> Body {
+    let total = bytes.len();
+    let chunks = (0..total).step_by(UPLOAD_CHUNK).map(move |start| {
+        let end = total.min(start + UPLOAD_CHUNK);
+        observer.on(Activity::Uploading {
+            sent: end as u64,
+            total: total as u64,
+        });
+        Ok::<_, std::io::Error>(bytes[start..end].to_vec())
+    });
+    Body::wrap_stream(stream::iter(chunks))
+}
+
+fn parse(server: &str) -> Result<Url, ClientError> {
+    let bad = |reason: String| ClientError::ServerUrl {
+        url: server.to_owned(),
+        reason,
+    };
+    let url = Url::parse(server).map_err(|error| bad(error.to_string()))?;
+    match url.scheme() {
+        "http" => {}
+        "https" => {
+            let reason = "this build speaks no TLS, use a tunnel or a proxy on this computer";
+            return Err(bad(reason.to_owned()));
+        }
+        other => return Err(bad(format!("{other:?} is not http"))),
+    }
+    let extra = url.query().is_some() || url.fragment().is_some();
+    if extra || !url.username().is_empty() || url.password().is_some() {
+        return Err(bad("only a host, a port and a path can be used".to_owned()));
+    }
+    Ok(url)
+}
+
+fn is_loopback(url: &Url) -> bool {
+    let host = url.host_str().unwrap_or_default();
+    let address = host.trim_matches(['[', ']']).parse();
+    host == "localhost" || address.is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_checked() {
+        for url in [
+            "http://127.0.0.1:80",
+            "http://localhost/",
+            "http://a.b/c/",
+            "http://[::1]:1",
+        ] {
+            assert!(parse(url).is_ok(), "{url}");
+        }
+        for url in ["", "127.0.0.1:80", "localhost:80", "https://a", "ftp://a"] {
+            let error = parse(url).expect_err(url).to_string();
+            assert!(error.contains("http://HOST:PORT"), "{error}");
+        }
+        for url in ["http://", "http://a?b", "http://a#b", "http://me:pw@a"] {
+            assert!(parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn only_this_computer_is_loopback() {
+        for (url, loopback) in [
+            ("http://127.0.0.1:8", true),
+            ("http://[::1]:8", true),
+            ("http://localhost", true),
+            ("http://10.0.0.1", false),
+            ("http://localhost.example", false),
+        ] {
+            assert_eq!(is_loopback(&parse(url).expect(url)), loopback, "{url}");
+        }
+    }
+}

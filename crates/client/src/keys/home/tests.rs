@@ -1,0 +1,133 @@
+//! Damage, races and permissions of key files.
+
+use std::os::unix::fs::PermissionsExt;
+
+use cipherformer_circuit::parameters::INSECURE_TOY;
+use tempfile::TempDir;
+
+use super::*;
+
+fn home() -> (TempDir, KeyHome) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let home = KeyHome::new(folder.path().join("home")).allow_insecure();
+    (folder, home)
+}
+
+fn made() -> (TempDir, KeyHome, Keys) {
+    let (folder, home) = home();
+    let keys = home.create(&INSECURE_TOY, &()).expect("an empty home");
+    (folder, home, keys)
+}
+
+fn mode(path: &Path) -> u32 {
+    let metadata = fs::metadata(path).expect("it exists");
+    metadata.permissions().mode() & 0o777
+}
+
+#[test]
+fn keys_are_read_back_as_made_and_only_by_their_owner() {
+    let (_folder, home, keys) = made();
+    let read = home.load(&INSECURE_TOY).expect("good").expect("there");
+    assert_eq!(read.record(), keys.record());
+    assert_eq!(read.evaluation(), keys.evaluation());
+    assert_eq!(read.secret().to_bytes(), keys.secret().to_bytes());
+    assert_eq!(mode(&keys.folder().join(SECRET)), 0o600);
+    assert_eq!(mode(keys.folder()), 0o700);
+    assert_eq!(mode(&home.folder), 0o700);
+}
+
+#[test]
+fn keys_are_not_overwritten_and_come_back_different_after_deletion() {
+    let (_folder, home, keys) = made();
+    let again = home.create(&INSECURE_TOY, &()).err();
+    assert!(matches!(again, Some(ClientError::KeysExist { .. })));
+    assert_eq!(home.delete(&INSECURE_TOY).expect("there").len(), 3);
+    assert!(!keys.folder().exists());
+    let none = home.delete(&INSECURE_TOY).err();
+    assert!(matches!(none, Some(ClientError::NoKeys { .. })));
+    let new = home.load_or_create(&INSECURE_TOY, &()).expect("empty");
+    assert_ne!(new.record().id, keys.record().id);
+}
+
+#[test]
+fn damage_of_any_file_is_named_and_left_alone() {
+    for name in [SECRET, EVALUATION, RECORD] {
+        for cut in [false, true] {
+            let (_folder, home, keys) = made();
+            let path = keys.folder().join(name);
+            let mut bytes = fs::read(&path).expect("just written");
+            match cut {
+                true => bytes.truncate(bytes.len() / 2),
+                false => bytes[20] ^= 1,
+            }
+            fs::write(&path, &bytes).expect("ours");
+            let error = home.load_or_create(&INSECURE_TOY, &()).err();
+            let message = error.expect("it is damaged").to_string();
+            assert!(message.contains(name), "{message}");
+            assert!(message.contains("keys delete"), "{message}");
+            assert_eq!(fs::read(&path).expect("still there"), bytes);
+            home.delete(&INSECURE_TOY).expect("damaged keys can go");
+        }
+    }
+}
+
+#[test]
+fn a_missing_file_and_a_mixed_pair_are_noticed() {
+    let (_folder, home, keys) = made();
+    let (_other_folder, _, other) = made();
+    let secret = keys.folder().join(SECRET);
+    fs::copy(other.folder().join(SECRET), &secret).expect("ours");
+    let mixed = home.load(&INSECURE_TOY).err();
+    assert!(matches!(mixed, Some(ClientError::DamagedKey { path, .. }) if path == secret));
+    fs::remove_file(&secret).expect("ours");
+    let missing = home.load_or_create(&INSECURE_TOY, &()).err();
+    assert!(matches!(missing, Some(ClientError::DamagedKey { path, .. }) if path == secret));
+}
+
+#[test]
+fn a_secret_key_that_others_may_read_is_refused() {
+    let (_folder, home, keys) = made();
+    let secret = keys.folder().join(SECRET);
+    for mode in [0o640, 0o604, 0o620] {
+        fs::set_permissions(&secret, fs::Permissions::from_mode(mode)).expect("ours");
+        let message = home.load(&INSECURE_TOY).err().expect("exposed").to_string();
+        assert!(message.contains("chmod 600"), "{message}");
+    }
+}
+
+#[test]
+fn many_creators_at_once_get_one_key() {
+    let (_folder, home) = home();
+    let ids: Vec<KeyId> = std::thread::scope(|scope| {
+        let create = || {
+            let keys = home.load_or_create(&INSECURE_TOY, &());
+            keys.expect("one of us made it").record().id.clone()
+        };
+        let threads: Vec<_> = (0..8).map(|_| scope.spawn(create)).collect();
+        let joined = threads.into_iter().map(|thread| thread.join());
+        joined.map(|id| id.expect("no panic")).collect()
+    });
+    assert!(ids.iter().all(|id| *id == ids[0]));
+}
+
+#[test]
+fn what_an_interrupted_process_left_is_not_used_and_goes() {
+    let (_folder, home) = home();
+    let left = home.keys_folder().join(".unfinished-insecure-toy-abc");
+    fs::create_dir_all(&left).expect("ours");
+    fs::write(left.join(SECRET), b"half a key").expect("ours");
+    assert!(home.load(&INSECURE_TOY).expect("readable").is_none());
+    home.create(&INSECURE_TOY, &()).expect("nothing in the way");
+    assert!(!left.exists());
+}
+
+#[test]
+fn toys_are_refused_unless_asked_for() {
+    let (_folder, mut home) = home();
+    home.insecure_allowed = false;
+    let refused = home.load_or_create(&INSECURE_TOY, &()).err();
+    assert!(matches!(
+        refused,
+        Some(ClientError::InsecureParameters { .. })
+    ));
+}

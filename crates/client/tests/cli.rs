@@ -1,0 +1,210 @@
+//! The program on its own: keys on disk, bad arguments, servers that are not there or talk nonsense.
+
+mod fake_server;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use fake_server::{Answer, FakeServer};
+
+const KEYS: &str = "keys/standard-2048";
+
+fn client(home: &Path, arguments: &[&OsStr]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_cipherformer-client"))
+        .arg("--home")
+        .arg(home)
+        .args(arguments)
+        .env_remove("CIPHERFORMER_SERVER")
+        .output()
+        .expect("cargo built the program")
+}
+
+fn run(home: &Path, arguments: &str) -> Output {
+    let arguments: Vec<&OsStr> = arguments.split(' ').map(OsStr::new).collect();
+    client(home, &arguments)
+}
+
+/// One sentence on standard error, nothing on standard output, exit code 1.
+fn refusal(output: &Output) -> String {
+    let error = String::from_utf8(output.stderr.clone()).expect("our messages are UTF-8");
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(output.stdout.is_empty(), "{output:?}");
+    assert_eq!(error.lines().count(), 1, "{error}");
+    assert!(error.starts_with("error: "), "{error}");
+    error
+}
+
+fn success(output: &Output) -> String {
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    String::from_utf8(output.stdout.clone()).expect("our output is UTF-8")
+}
+
+fn classify(home: &Path, server: &str) -> Output {
+    let line = format!("--server {server} classify --circuit prompt-guard hello");
+    run(home, &line)
+}
+
+#[test]
+fn keys_live_from_create_to_delete() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let home = home.path();
+    assert!(refusal(&run(home, "keys show")).contains("keys create"));
+    assert!(refusal(&run(home, "keys delete")).contains("no keys"));
+
+    let created = success(&run(home, "keys create"));
+    assert!(created.contains("standard-2048, 128 bits of security"));
+    assert_eq!(success(&run(home, "keys show")), created);
+    assert!(refusal(&run(home, "keys create")).contains("keys delete"));
+
+    let json = success(&run(home, "keys show --json"));
+    let shown: serde_json::Value = serde_json::from_str(&json).expect("one object");
+    assert_eq!(shown["id"].as_str().map(str::len), Some(64));
+    assert_eq!(shown["parameter_set"], "standard-2048");
+    let evaluation = fs::metadata(home.join(KEYS).join("evaluation.key")).expect("made");
+    assert_eq!(shown["evaluation_key_bytes"], evaluation.len());
+    assert!(evaluation.len() <= 35_000_000, "the key must stay small");
+
+    damaged_keys_are_named_and_kept(home);
+    let deleted = success(&run(home, "keys delete"));
+    assert!(deleted.contains("secret.key") && deleted.contains("never be opened"));
+    assert!(!home.join(KEYS).exists());
+}
+
+fn damaged_keys_are_named_and_kept(home: &Path) {
+    let path = home.join(KEYS).join("secret.key");
+    let mut bytes = fs::read(&path).expect("made");
+    bytes[100] ^= 0xff;
+    fs::write(&path, &bytes).expect("ours");
+    for command in ["keys show", "keys create"] {
+        refusal(&run(home, command));
+    }
+    assert!(refusal(&run(home, "keys show")).contains("secret.key is damaged"));
+    assert_eq!(fs::read(&path).expect("still there"), bytes);
+}
+
+#[test]
+fn parameter_sets_that_are_unknown_or_insecure_are_refused() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let error = refusal(&run(home.path(), "keys create --parameter-set weak"));
+    assert!(error.contains("standard-2048"), "{error}");
+    // Known to test builds, unknown to others; refused by both.
+    refusal(&run(
+        home.path(),
+        "keys create --parameter-set insecure-toy",
+    ));
+    assert!(!home.path().join("keys/insecure-toy").exists());
+}
+
+#[test]
+fn usage_errors_have_exit_code_2() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    for line in ["", "classify hello", "keys", "--no-such-option"] {
+        let output = run(home.path(), line);
+        assert_eq!(output.status.code(), Some(2), "{line}: {output:?}");
+    }
+}
+
+#[test]
+fn a_home_that_is_a_file_is_reported() {
+    let home = tempfile::NamedTempFile::new().expect("a temporary file");
+    let error = refusal(&run(home.path(), "keys create"));
+    assert!(error.contains("check its permissions"), "{error}");
+}
+
+#[test]
+fn a_server_must_be_named_and_there() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let home = home.path();
+    let unnamed = refusal(&run(home, "classify --circuit prompt-guard hello"));
+    assert!(unnamed.contains("--server"), "{unnamed}");
+    for address in ["nonsense", "https://127.0.0.1:1", "127.0.0.1:80"] {
+        let error = refusal(&classify(home, address));
+        assert!(error.contains("http://HOST:PORT"), "{error}");
+    }
+    let error = refusal(&classify(home, &fake_server::unused_address()));
+    assert!(error.contains("there is no server at"), "{error}");
+    assert!(error.contains("cipherformer-server"), "{error}");
+    assert!(!home.join("keys").exists(), "no keys are made for nothing");
+}
+
+#[cfg(unix)]
+#[test]
+fn texts_that_cannot_be_classified_are_refused_before_anything_else() {
+    use std::os::unix::ffi::OsStrExt;
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let server = FakeServer::start(|_| Answer::json("{\"circuits\":[]}"));
+    let options = ["--server", server.url(), "classify", "--circuit", "a", "--"];
+    for (text, reason) in [
+        (&b"caf\xe9"[..], "not UTF-8"),
+        (b"", "empty"),
+        (b" \t", "empty"),
+    ] {
+        let mut arguments = options.map(OsStr::new).to_vec();
+        arguments.push(OsStr::from_bytes(text));
+        let error = refusal(&client(home.path(), &arguments));
+        assert!(error.contains(reason), "{error}");
+    }
+    assert!(server.requests().is_empty());
+}
+
+/// Answers to the request for a manifest, and what is said of them.
+fn unusable_manifests() -> Vec<(&'static str, Answer)> {
+    let manifest = include_str!("manifest.json");
+    let altered = |from: &str, to: &str| Answer::json(manifest.replace(from, to));
+    let html = |status| Answer::new(status, "text/html", "<html>");
+    let bug = "the server has a bug";
+    vec![
+        ("not be a cipherformer-server", html(500)),
+        ("not be a cipherformer-server", html(302)),
+        ("unusable manifest", Answer::json("{}")),
+        ("unusable manifest", Answer::json("[[[[")),
+        (
+            "more than 1048576 bytes",
+            Answer::json("x".repeat((1 << 20) + 1)),
+        ),
+        (
+            "unusable problem",
+            Answer::new(500, "application/problem+json", "{}"),
+        ),
+        (bug, Answer::problem(500, "internal", bug)),
+        ("format 99", altered("\"format\": 1", "\"format\": 99")),
+        ("not prompt-guard", altered("prompt-guard", "other")),
+        ("parameter set", altered("standard-2048", "weak-2048")),
+        ("features", altered("\"entries\": 2", "\"entries\": 0")),
+        ("unusable vocabulary", Answer::json(manifest)),
+    ]
+}
+
+#[test]
+fn servers_that_talk_nonsense_are_not_believed() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    for (reason, answer) in unusable_manifests() {
+        let server = FakeServer::start(move |request| match request.path.as_str() {
+            "/v1/circuits" => Answer::json("{\"circuits\":[]}"),
+            "/v1/circuits/prompt-guard" => answer.clone(),
+            _ => Answer::new(200, "text/plain", "not\nthe\nvocabulary\n"),
+        });
+        let error = refusal(&classify(home.path(), server.url()));
+        assert!(error.contains(reason), "{reason}: {error}");
+    }
+    let keys = home.path().join("keys");
+    assert!(!keys.exists(), "no keys are made for such servers");
+}
+
+#[test]
+fn unknown_circuits_are_answered_with_those_there_are() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let server = FakeServer::start(|request| match request.path.as_str() {
+        "/v1/circuits" => Answer::json(
+            r#"{"circuits":[{"name":"names-gpt","description":"","digest":"","parameter_set":""}]}"#,
+        ),
+        _ => Answer::problem(404, "unknown-circuit", "no such circuit"),
+    });
+    let error = refusal(&classify(home.path(), server.url()));
+    assert!(
+        error.contains("\"prompt-guard\"; it has names-gpt"),
+        "{error}"
+    );
+}

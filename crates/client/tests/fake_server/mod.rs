@@ -1,0 +1,133 @@
+//! A server that says whatever a test wants: raw bytes on a loopback port.
+#![allow(dead_code)] // no test uses all of it
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::sync::{Arc, Mutex};
+
+/// What the client asked.
+pub(crate) struct Request {
+    pub(crate) method: String,
+    /// Path and query.
+    pub(crate) path: String,
+    pub(crate) body: Vec<u8>,
+}
+
+/// One canned answer.
+#[derive(Clone)]
+pub(crate) struct Answer {
+    status: u16,
+    media_type: &'static str,
+    body: Vec<u8>,
+    retry_after: Option<u32>,
+}
+
+impl Answer {
+    pub(crate) fn new(status: u16, media_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self {
+            status,
+            media_type,
+            body: body.into(),
+            retry_after: None,
+        }
+    }
+
+    pub(crate) fn json(body: impl Into<Vec<u8>>) -> Self {
+        Self::new(200, "application/json", body)
+    }
+
+    pub(crate) fn problem(status: u16, kind: &str, detail: &str) -> Self {
+        let body =
+            format!(r#"{{"type":"{kind}","title":"title","status":{status},"detail":"{detail}"}}"#);
+        Self::new(status, "application/problem+json", body)
+    }
+
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    fn send(&self, mut to: &TcpStream) {
+        let retry_after = self.retry_after.map(|s| format!("retry-after: {s}\r\n"));
+        let head = format!(
+            "HTTP/1.1 {} Something\r\ncontent-type: {}\r\ncontent-length: {}\r\n{}\
+             connection: close\r\n\r\n",
+            self.status,
+            self.media_type,
+            self.body.len(),
+            retry_after.unwrap_or_default()
+        );
+        // The client may hang up as soon as it has seen enough.
+        let _ = to.write_all(head.as_bytes());
+        let _ = to.write_all(&self.body);
+    }
+}
+
+/// Answers every request as it is told, until the test process ends.
+pub(crate) struct FakeServer {
+    url: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+impl FakeServer {
+    pub(crate) fn start(answer: impl Fn(&Request) -> Answer + Send + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("just bound");
+        let requests = Arc::<Mutex<Vec<String>>>::default();
+        let log = Arc::clone(&requests);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let request = read(&stream);
+                let path = request.path.split('?').next().unwrap_or_default();
+                let line = format!("{} {path}", request.method);
+                log.lock().expect("no panic").push(line);
+                answer(&request).send(&stream);
+            }
+        });
+        let url = format!("http://{address}");
+        Self { url, requests }
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Method and path of every request so far, in order.
+    pub(crate) fn requests(&self) -> Vec<String> {
+        self.requests.lock().expect("no panic").clone()
+    }
+}
+
+/// An address nobody listens at: the port was free a moment ago.
+pub(crate) fn unused_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    format!("http://{}", listener.local_addr().expect("just bound"))
+}
+
+fn read(stream: &TcpStream) -> Request {
+    let mut reader = BufReader::new(stream);
+    let mut line = || {
+        let mut line = String::new();
+        let _ = reader.read_line(&mut line);
+        line.trim_end().to_owned()
+    };
+    let first = line();
+    let mut length = 0;
+    loop {
+        let header = line().to_ascii_lowercase();
+        if let Some(value) = header.strip_prefix("content-length:") {
+            length = value.trim().parse().unwrap_or(0);
+        }
+        if header.is_empty() {
+            break;
+        }
+    }
+    let mut body = vec![0; length];
+    let _ = reader.read_exact(&mut body);
+    let mut words = first.split(' ').map(str::to_owned);
+    Request {
+        method: words.next().unwrap_or_default(),
+        path: words.next().unwrap_or_default(),
+        body,
+    }
+}

@@ -1,0 +1,262 @@
+//! Measured noise against the formulas, at the real parameters, operation by operation.
+//!
+//! Every test draws at least 1,000 samples under a fresh key and compares standard deviations; the
+//! difference must stay below [`TOLERANCE`]. With `--nocapture` they print both figures.
+
+mod common;
+
+use std::sync::OnceLock;
+
+use cipherformer_circuit::graph::{IntMatrix, LutCell};
+use cipherformer_circuit::parameters::STANDARD_2048;
+use cipherformer_circuit::{Bag, Function, InputLayout, Manifest, OutputLayout};
+use cipherformer_fhe::{
+    EncryptedBag, EncryptedScores, PreparedLut, PreparedTable, Scalars, linear, pack,
+};
+use common::{Client, client};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+/// Of the standard deviation. Sampling alone accounts for 2 % at 1,000 samples.
+const TOLERANCE: f64 = 0.15;
+
+const N: usize = STANDARD_2048.ring_dimension;
+
+fn shared() -> &'static Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    CLIENT.get_or_init(|| client(&STANDARD_2048))
+}
+
+/// Compares the noise in `got` with the predicted variance, and its mean with 0.
+fn compare(what: &str, got: &[u64], expected: &[u64], variance: f64) {
+    assert_eq!(got.len(), expected.len());
+    assert!(got.len() >= 1000, "{} samples are too few", got.len());
+    let errors: Vec<f64> = got
+        .iter()
+        .zip(expected)
+        .map(|(got, expected)| got.wrapping_sub(*expected) as i64 as f64 * (-64f64).exp2())
+        .collect();
+    let count = errors.len() as f64;
+    let mean = errors.iter().sum::<f64>() / count;
+    let measured = (errors.iter().map(|e| e * e).sum::<f64>() / count).sqrt();
+    let predicted = variance.sqrt();
+    println!(
+        "{what}: predicted 2^{:.2}, measured 2^{:.2} ({:+.1} %), {count} samples",
+        predicted.log2(),
+        measured.log2(),
+        100.0 * (measured / predicted - 1.0)
+    );
+    assert!((measured / predicted - 1.0).abs() < TOLERANCE, "{what}");
+    assert!(
+        mean.abs() < 6.0 * measured / count.sqrt(),
+        "{what}: mean {mean:e}"
+    );
+}
+
+fn random_torus(count: usize, seed: u64) -> Vec<u64> {
+    let mut random = StdRng::seed_from_u64(seed);
+    (0..count).map(|_| random.random()).collect()
+}
+
+#[test]
+fn fresh_scalars() {
+    let plain = random_torus(2000, 1);
+    let got = shared()
+        .secret
+        .decrypt_scalars(&shared().secret.encrypt_scalars(&plain));
+    compare("fresh", &got, &plain, STANDARD_2048.fresh_variance());
+}
+
+#[test]
+fn linear_layers() {
+    let mut random = StdRng::seed_from_u64(2);
+    let (inputs, outputs) = (48, 1024);
+    let weights: Vec<i8> = (0..inputs * outputs)
+        .map(|_| random.random_range(-7..=7))
+        .collect();
+    let weights = IntMatrix::new(outputs, inputs, weights).expect("it fits");
+    // Fresh inputs for every 48 outputs, so that the samples are not all sums of the same errors.
+    let (mut got, mut expected) = (Vec::new(), Vec::new());
+    let mut squares = 0.0;
+    for block in 0..outputs / inputs {
+        let rows = (block * inputs..(block + 1) * inputs).flat_map(|row| weights.row(row).to_vec());
+        let weights = IntMatrix::new(inputs, inputs, rows.collect()).expect("it fits");
+        let plain = random_torus(inputs, block as u64);
+        let values = shared().secret.encrypt_scalars(&plain);
+        let sums = linear(&weights, &vec![0.0; inputs], &values).expect("it fits");
+        got.extend(shared().secret.decrypt_scalars(&sums));
+        expected.extend((0..inputs).map(|row| dot(weights.row(row), &plain)));
+        squares += weights
+            .data()
+            .iter()
+            .map(|&w| f64::from(w).powi(2))
+            .sum::<f64>();
+    }
+    let variance = squares / got.len() as f64 * STANDARD_2048.fresh_variance();
+    compare("linear", &got, &expected, variance);
+}
+
+fn dot(weights: &[i8], values: &[u64]) -> u64 {
+    weights.iter().zip(values).fold(0, |sum: u64, (&w, &x)| {
+        sum.wrapping_add(x.wrapping_mul(i64::from(w) as u64))
+    })
+}
+
+#[test]
+fn lookups() {
+    let (entries, width) = (4 * N, 128);
+    let mut random = StdRng::seed_from_u64(3);
+    let table: Vec<i8> = (0..entries * width).map(|_| random.random()).collect();
+    let squares = table.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
+    let table = IntMatrix::new(entries, width, table).expect("it fits");
+    let prepared = PreparedTable::new(&table, &STANDARD_2048).expect("small weights");
+    let manifest = manifest(entries);
+    let (mut got, mut expected) = (Vec::new(), Vec::new());
+    for seed in 0..10 {
+        let features = (0..9)
+            .map(|i| (i * 7919 + seed * 104_729) % entries)
+            .collect();
+        let bag = Bag::new(features, 9);
+        let request = EncryptedBag::encrypt(&bag, &manifest, &shared().secret).expect("fits");
+        let sums = prepared
+            .apply(&request.expand(&STANDARD_2048))
+            .expect("fits");
+        got.extend(shared().secret.decrypt_scalars(&sums));
+        let weight = ((manifest.input.scale * bag.weight()) * 64f64.exp2()) as i64;
+        expected.extend((0..width).map(|column| {
+            let column: Vec<i8> = table.column(column).collect();
+            let sum: i64 = bag.features().iter().map(|&f| i64::from(column[f])).sum();
+            sum.wrapping_mul(weight) as u64
+        }));
+    }
+    let variance = squares / width as f64 * STANDARD_2048.request_variance();
+    compare("lookup", &got, &expected, variance);
+}
+
+fn manifest(entries: usize) -> Manifest {
+    Manifest {
+        format: 1,
+        name: "test".to_owned(),
+        description: String::new(),
+        digest: String::new(),
+        parameter_set: STANDARD_2048.name.to_owned(),
+        input: InputLayout {
+            entries,
+            max_features: 16,
+            min_count: 1,
+            scale: 0.0015,
+            vocabulary_sha256: String::new(),
+        },
+        output: OutputLayout {
+            labels: vec!["a".to_owned()],
+            scale: vec![1.0],
+        },
+    }
+}
+
+/// The identity as a LUT shows what its input carried: key switch, modulus switch and rounding to a
+/// cell, and its own output noise, which is far smaller.
+#[test]
+fn lut_inputs() {
+    let cell = LutCell {
+        function: Function::Identity,
+        input_scale: 1.0,
+        input_bias: 0.0,
+        output_scale: 1.0,
+    };
+    let plain = inner_torus(1500, 4);
+    let lut = PreparedLut::new(&vec![cell; plain.len()], &STANDARD_2048);
+    let values = shared().secret.encrypt_scalars(&plain);
+    let got = lut
+        .apply(&values, &shared().evaluation, &|_| ())
+        .expect("fits");
+    let got = shared().secret.decrypt_scalars(&got);
+    let variance = STANDARD_2048.lut_input_variance() + STANDARD_2048.lut_output_variance();
+    compare("lut input", &got, &plain, variance);
+}
+
+/// A table of 32 wide steps of random heights, its input in the middle of one, shows output noise.
+#[test]
+fn lut_outputs() {
+    let steps = 32;
+    let mut random = StdRng::seed_from_u64(5);
+    let mut tables = Vec::new();
+    let (mut plain, mut expected) = (Vec::new(), Vec::new());
+    for _ in 0..1500 {
+        let heights: Vec<u64> = (0..steps).map(|_| random.random()).collect();
+        let step = random.random_range(0..steps);
+        tables.push((0..N).map(|i| heights[i * steps / N]).collect());
+        let centre = (step as f64 + 0.5) / (2 * steps) as f64 - 0.25;
+        plain.push((centre * 64f64.exp2()) as i64 as u64);
+        expected.push(heights[step]);
+    }
+    let lut = PreparedLut::from_tables(tables, &STANDARD_2048).expect("N cells each");
+    let values = shared().secret.encrypt_scalars(&plain);
+    let got = lut
+        .apply(&values, &shared().evaluation, &|_| ())
+        .expect("fits");
+    let got = shared().secret.decrypt_scalars(&got);
+    compare(
+        "lut output",
+        &got,
+        &expected,
+        STANDARD_2048.lut_output_variance(),
+    );
+}
+
+/// Torus values in a LUT's range, away from its ends.
+fn inner_torus(count: usize, seed: u64) -> Vec<u64> {
+    let shift = |x: u64| ((x as i64) >> 2) as u64;
+    random_torus(count, seed).into_iter().map(shift).collect()
+}
+
+#[test]
+fn packing() {
+    let (mut got, mut expected) = (Vec::new(), Vec::new());
+    for seed in 0..16 {
+        let plain = random_torus(64, seed);
+        let values: Scalars = shared().secret.encrypt_scalars(&plain);
+        let packed = pack(&values, &shared().evaluation).expect("at most N");
+        let all = shared().secret.decrypt_packed(&packed);
+        got.extend(all.iter().step_by(N / 64));
+        expected.extend(plain);
+    }
+    let variance = STANDARD_2048.packing_variance() + STANDARD_2048.fresh_variance();
+    compare("packing", &got, &expected, variance);
+}
+
+/// The coefficients between packed values must be empty, or later products would pick them up.
+#[test]
+fn packing_leaves_other_coefficients_clean() {
+    let plain = random_torus(3, 7);
+    let values = shared().secret.encrypt_scalars(&plain);
+    let packed = pack(&values, &shared().evaluation).expect("at most N");
+    let all = shared().secret.decrypt_packed(&packed);
+    let std = STANDARD_2048.packing_variance().sqrt();
+    for (i, &x) in all.iter().enumerate() {
+        if i % (N / 4) != 0 || i == 3 * N / 4 {
+            let x = x as i64 as f64 * (-64f64).exp2();
+            assert!(x.abs() < 8.0 * std, "coefficient {i} holds {x:e}");
+        }
+    }
+}
+
+/// Two values a response, as circuits send them: rounding errors within one ciphertext are
+/// correlated, as they all meet the same key.
+#[test]
+fn responses() {
+    let (mut got, mut expected) = (Vec::new(), Vec::new());
+    for seed in 0..600 {
+        let plain = random_torus(2, seed);
+        let values = shared().secret.encrypt_scalars(&plain);
+        let packed = pack(&values, &shared().evaluation).expect("at most N");
+        let response = EncryptedScores::compress(packed, plain.len(), &STANDARD_2048);
+        let scores = response.decrypt(&shared().secret).expect("same parameters");
+        got.extend(scores.iter().map(|x| (x * 64f64.exp2()) as i64 as u64));
+        expected.extend(plain);
+    }
+    let variance = STANDARD_2048.packing_variance()
+        + STANDARD_2048.response_variance()
+        + STANDARD_2048.fresh_variance();
+    compare("response", &got, &expected, variance);
+}

@@ -1,0 +1,125 @@
+//! Properties of single operations over random inputs, on toy parameters.
+
+mod common;
+
+use std::sync::OnceLock;
+
+use cipherformer_circuit::Function;
+use cipherformer_circuit::graph::{IntMatrix, LutCell};
+use cipherformer_circuit::parameters::INSECURE_TOY;
+use cipherformer_fhe::{FheError, PreparedLut, linear, pack};
+use common::{Client, client};
+use proptest::prelude::*;
+
+const N: usize = INSECURE_TOY.ring_dimension;
+
+fn shared() -> &'static Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    CLIENT.get_or_init(|| client(&INSECURE_TOY))
+}
+
+/// Distance on the torus, in [0, 1/2].
+fn distance(a: u64, b: u64) -> f64 {
+    (a.wrapping_sub(b) as i64 as f64 * (-64f64).exp2()).abs()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    #[test]
+    fn packing_any_number_of_values_keeps_them(
+        plain in prop::collection::vec(any::<u64>(), 1..=N / 4),
+    ) {
+        let values = shared().secret.encrypt_scalars(&plain);
+        let packed = pack(&values, &shared().evaluation).expect("at most N");
+        let stride = N / plain.len().next_power_of_two();
+        let all = shared().secret.decrypt_packed(&packed);
+        let noise = INSECURE_TOY.packing_variance() + INSECURE_TOY.fresh_variance();
+        for (slot, expected) in plain.iter().enumerate() {
+            let error = distance(all[slot * stride], *expected);
+            prop_assert!(error < 8.0 * noise.sqrt(), "slot {slot}: {error:e}");
+        }
+    }
+
+    #[test]
+    fn linear_layers_of_any_shape_match_plain_arithmetic(
+        (weights, inputs) in (1..12usize, 1..12usize).prop_flat_map(|(rows, columns)| {
+            let weights = prop::collection::vec(any::<i8>(), rows * columns);
+            let inputs = prop::collection::vec(any::<u64>(), columns);
+            (weights, inputs)
+        }),
+        bias in -0.49..0.49f64,
+    ) {
+        let rows = weights.len() / inputs.len();
+        let matrix = IntMatrix::new(rows, inputs.len(), weights).expect("it fits");
+        let values = shared().secret.encrypt_scalars(&inputs);
+        let sums = linear(&matrix, &vec![bias; rows], &values).expect("it fits");
+        let got = shared().secret.decrypt_scalars(&sums);
+        for (row, got) in got.into_iter().enumerate() {
+            let expected = matrix.row(row).iter().zip(&inputs).fold(
+                ((bias * 64f64.exp2()) as i64) as u64,
+                |sum, (&w, &x)| sum.wrapping_add(x.wrapping_mul(i64::from(w) as u64)),
+            );
+            let squares: f64 = matrix.row(row).iter().map(|&w| f64::from(w).powi(2)).sum();
+            let noise = (squares * INSECURE_TOY.fresh_variance()).sqrt();
+            // One unit of rounding for the bias.
+            prop_assert!(distance(got, expected) <= 8.0 * noise + 1e-15);
+        }
+    }
+
+    #[test]
+    fn luts_of_any_number_of_values_match_their_functions(
+        inputs in prop::collection::vec(-0.8..0.8f64, 1..40),
+    ) {
+        let cell = |index: usize| LutCell {
+            function: [Function::Tanh, Function::Relu, Function::Gelu][index % 3],
+            input_scale: 0.25,
+            input_bias: 0.01 * index as f64,
+            output_scale: 0.3,
+        };
+        let cells: Vec<LutCell> = (0..inputs.len()).map(cell).collect();
+        let torus: Vec<f64> = inputs.iter().map(|x| x * 0.25).collect();
+        let plain: Vec<u64> = torus.iter().map(|x| (x * 64f64.exp2()) as i64 as u64).collect();
+        let values = shared().secret.encrypt_scalars(&plain);
+        let lut = PreparedLut::new(&cells, &INSECURE_TOY);
+        let done = std::sync::atomic::AtomicUsize::new(0);
+        let got = lut
+            .apply(&values, &shared().evaluation, &|count| {
+                done.fetch_max(count, std::sync::atomic::Ordering::SeqCst);
+            })
+            .expect("it fits");
+        prop_assert_eq!(done.into_inner(), inputs.len());
+        // Slopes are at most 1.13 (GELU's), and 0.3 / 0.25 scales them.
+        let input = 1.13 * 0.3 / 0.25 * INSECURE_TOY.lut_input_variance().sqrt();
+        let noise = input + INSECURE_TOY.lut_output_variance().sqrt();
+        for ((cell, x), got) in cells.iter().zip(&torus).zip(shared().secret.decrypt_scalars(&got)) {
+            let got = got as i64 as f64 * (-64f64).exp2();
+            prop_assert!((got - cell.apply(*x)).abs() < 8.0 * noise, "{cell:?} {x} {got}");
+        }
+    }
+}
+
+#[test]
+fn shapes_that_do_not_fit_are_errors() {
+    let values = shared().secret.encrypt_scalars(&[0; 3]);
+    let weights = IntMatrix::new(2, 4, vec![1; 8]).expect("it fits");
+    let shape = |error: Option<FheError>| matches!(error, Some(FheError::Shape { .. }));
+    assert!(shape(linear(&weights, &[0.0; 2], &values).err()));
+    let cell = LutCell {
+        function: Function::Identity,
+        input_scale: 1.0,
+        input_bias: 0.0,
+        output_scale: 1.0,
+    };
+    let lut = PreparedLut::new(&[cell; 2], &INSECURE_TOY);
+    assert!(shape(
+        lut.apply(&values, &shared().evaluation, &|_| ()).err()
+    ));
+    let none = shared().secret.encrypt_scalars(&[]);
+    assert!(shape(pack(&none, &shared().evaluation).err()));
+    let many = shared().secret.encrypt_scalars(&vec![0; N + 1]);
+    assert!(shape(pack(&many, &shared().evaluation).err()));
+    assert!(shape(
+        PreparedLut::from_tables(vec![vec![0; 7]], &INSECURE_TOY).err()
+    ));
+}

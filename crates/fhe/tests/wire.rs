@@ -1,0 +1,180 @@
+//! Bytes from outside: sizes as predicted, damage noticed, nothing that does not fit gets through.
+
+mod common;
+
+use cipherformer_circuit::parameters::{INSECURE_TOY, STANDARD_2048};
+use cipherformer_circuit::{Function, evaluate};
+use cipherformer_fhe::{
+    Encrypted, EncryptedBag, EncryptedScores, FheError, PreparedCircuit, SecretKey,
+    SeededEvaluationKey, size_limit,
+};
+use common::{circuit, client};
+use proptest::prelude::*;
+
+const ENTRIES: usize = 700;
+
+struct Messages {
+    key: Vec<u8>,
+    request: Vec<u8>,
+    response: Vec<u8>,
+}
+
+fn messages() -> Messages {
+    let circuit = circuit(&INSECURE_TOY, ENTRIES, 2, Function::Tanh, 1);
+    let client = client(&INSECURE_TOY);
+    let bag = circuit.vocabulary().bag("w1 w2");
+    let request = EncryptedBag::encrypt(&bag, circuit.manifest(), &client.secret).expect("fits");
+    let prepared = PreparedCircuit::new(circuit).expect("small weights");
+    let mut engine = Encrypted::new(&prepared, &client.evaluation).expect("same parameters");
+    let response = evaluate(prepared.circuit(), &mut engine, &request, &()).expect("fits");
+    Messages {
+        key: SeededEvaluationKey::generate(&client.secret, |_| ()).to_bytes(),
+        request: request.to_bytes(),
+        response: response.to_bytes(),
+    }
+}
+
+/// What each reader says of some bytes.
+fn read_all(bytes: &[u8]) -> [Result<(), FheError>; 4] {
+    [
+        SeededEvaluationKey::from_bytes(bytes, &INSECURE_TOY).map(|_| ()),
+        EncryptedBag::from_bytes(bytes, ENTRIES, &INSECURE_TOY).map(|_| ()),
+        EncryptedScores::from_bytes(bytes, 2, &INSECURE_TOY).map(|_| ()),
+        SecretKey::from_bytes(bytes).map(|_| ()),
+    ]
+}
+
+#[test]
+fn each_message_is_read_by_its_own_reader_only() {
+    let messages = messages();
+    for (index, bytes) in [&messages.key, &messages.request, &messages.response]
+        .into_iter()
+        .enumerate()
+    {
+        for (reader, result) in read_all(bytes).into_iter().enumerate() {
+            assert_eq!(
+                result.is_ok(),
+                reader == index,
+                "message {index}, reader {reader}"
+            );
+        }
+    }
+}
+
+#[test]
+fn sizes_are_as_predicted() {
+    let messages = messages();
+    let sizes = [
+        (messages.key.len(), INSECURE_TOY.evaluation_key_bytes()),
+        (messages.request.len(), INSECURE_TOY.request_bytes(ENTRIES)),
+        (messages.response.len(), INSECURE_TOY.response_bytes(2)),
+    ];
+    for (got, predicted) in sizes {
+        assert!(
+            got >= predicted && got <= size_limit(predicted),
+            "{got}, predicted {predicted}"
+        );
+    }
+}
+
+#[test]
+fn a_real_evaluation_key_has_the_predicted_size() {
+    let secret = SecretKey::generate(&STANDARD_2048);
+    let bytes = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
+    let predicted = STANDARD_2048.evaluation_key_bytes();
+    assert!(bytes.len() >= predicted && bytes.len() <= size_limit(predicted));
+    assert!(bytes.len() <= 35_000_000, "{} bytes", bytes.len());
+    // and the toy's reader refuses it before reading it
+    let error = SeededEvaluationKey::from_bytes(&bytes, &INSECURE_TOY).err();
+    assert!(
+        matches!(error, Some(FheError::TooLarge { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_toy_key_is_refused_where_a_real_one_is_needed() {
+    let error = SeededEvaluationKey::from_bytes(&messages().key, &STANDARD_2048).err();
+    assert!(
+        matches!(error, Some(FheError::ParameterSet { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn a_request_for_another_vocabulary_is_refused() {
+    let request = messages().request;
+    let error = EncryptedBag::from_bytes(&request, 3 * ENTRIES, &INSECURE_TOY).err();
+    assert!(
+        matches!(error, Some(FheError::Malformed { .. })),
+        "{error:?}"
+    );
+}
+
+#[test]
+fn fresh_requests_for_one_text_differ() {
+    // The same text encrypted twice must not look the same.
+    let circuit = circuit(&INSECURE_TOY, ENTRIES, 2, Function::Tanh, 1);
+    let secret = SecretKey::generate(&INSECURE_TOY);
+    let bag = circuit.vocabulary().bag("w1");
+    let encrypt = || EncryptedBag::encrypt(&bag, circuit.manifest(), &secret).expect("fits");
+    let (first, second) = (encrypt().to_bytes(), encrypt().to_bytes());
+    assert_eq!(first.len(), second.len());
+    let same = first.iter().zip(&second).filter(|(a, b)| a == b).count();
+    assert!(
+        same < first.len() / 8,
+        "{same} of {} bytes agree",
+        first.len()
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn damage_is_noticed(which in 0..3usize, position in any::<prop::sample::Index>(), bit in 0..8u8) {
+        use std::sync::OnceLock;
+        static MESSAGES: OnceLock<Messages> = OnceLock::new();
+        let messages = MESSAGES.get_or_init(messages);
+        let bytes = [&messages.key, &messages.request, &messages.response][which];
+        let mut flipped = bytes.clone();
+        flipped[position.index(bytes.len())] ^= 1 << bit;
+        prop_assert!(read_all(&flipped).iter().all(Result::is_err));
+        let truncated = &bytes[..position.index(bytes.len())];
+        prop_assert!(read_all(truncated).iter().all(Result::is_err));
+    }
+
+    #[test]
+    fn garbage_is_refused_without_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..4096)) {
+        prop_assert!(read_all(&bytes).iter().all(Result::is_err));
+    }
+
+    /// Garbage behind a right checksum reaches the format's own checks.
+    #[test]
+    fn sealed_garbage_is_refused_without_a_panic(
+        bytes in prop::collection::vec(any::<u8>(), 0..4096),
+    ) {
+        use sha2::Digest;
+        let mut sealed = sha2::Sha256::digest(&bytes).to_vec();
+        sealed.extend(bytes);
+        prop_assert!(read_all(&sealed).iter().all(Result::is_err));
+    }
+
+    /// Damage behind a right checksum must not panic either: a hostile client can make one.
+    #[test]
+    fn resealed_damage_never_panics(
+        which in 0..3usize,
+        position in 32..400usize,
+        value in any::<u8>(),
+    ) {
+        use sha2::Digest;
+        use std::sync::OnceLock;
+        static MESSAGES: OnceLock<Messages> = OnceLock::new();
+        let messages = MESSAGES.get_or_init(messages);
+        let mut bytes = [&messages.key, &messages.request, &messages.response][which].clone();
+        bytes[position] = value;
+        let checksum = sha2::Sha256::digest(&bytes[32..]);
+        bytes[..32].copy_from_slice(&checksum);
+        let _ = read_all(&bytes);
+    }
+}

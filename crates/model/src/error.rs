@@ -1,0 +1,67 @@
+//! What can go wrong for a model owner.
+
+use std::io;
+use std::path::PathBuf;
+
+use cipherformer_circuit::CircuitError;
+use cipherformer_fhe::FheError;
+
+/// Why a circuit cannot be trained, evaluated or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A data file or an output folder cannot be read or written.
+    #[error("cannot {action} {path}: {source}; check the path and its permissions")]
+    File {
+        /// What was tried.
+        action: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A data file that does not hold labelled texts.
+    #[error("{path}{}: {reason}", line.map(|line| format!(", line {line}")).unwrap_or_default())]
+    Data {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1, where known.
+        line: Option<u64>,
+        /// What is wrong and what to do.
+        reason: String,
+    },
+    /// A circuit that this program has no recipe for.
+    #[error("there is no recipe for a circuit called {name:?}; known circuits: {known}")]
+    UnknownCircuit {
+        /// The name asked for.
+        name: String,
+        /// The names there are.
+        known: String,
+    },
+    /// A folder that training must not replace.
+    #[error("{path} {reason}; choose another folder with --out")]
+    Output {
+        /// The folder.
+        path: PathBuf,
+        /// Why it must stay.
+        reason: String,
+    },
+    /// A circuit that cannot be measured against texts labelled benign or injection.
+    #[error(
+        "circuit {name} has the labels {labels}, not benign and injection; evaluate another one"
+    )]
+    Labels {
+        /// The circuit.
+        name: String,
+        /// Its labels.
+        labels: String,
+    },
+    /// A circuit that cannot be built or loaded.
+    #[error(transparent)]
+    Circuit(#[from] CircuitError),
+    /// The encrypted evaluation failed.
+    #[error(transparent)]
+    Fhe(#[from] FheError),
+    /// The training library failed: a bug, or too little memory.
+    #[error("training failed: {0}; please report this")]
+    Training(#[from] candle_core::Error),
+}

@@ -1,0 +1,138 @@
+//! Measuring a circuit on labelled texts.
+
+use std::time::Instant;
+
+use cipherformer_circuit::{Circuit, CircuitError, OutputLayout, Reference, Simulate, evaluate};
+use indicatif::ProgressBar;
+use serde::Serialize;
+
+use crate::data::Example;
+use crate::encrypted::EncryptedPair;
+use crate::error::ModelError;
+use crate::metrics::{LABELS, Metrics};
+use crate::progress;
+
+/// How the circuit is evaluated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Mode {
+    /// Plain numbers without noise.
+    Reference,
+    /// Plain numbers with the noise to expect.
+    Simulate,
+    /// Ciphertexts, under keys made for the occasion.
+    Encrypted,
+}
+
+/// What an evaluation found.
+#[derive(Clone, Debug, Serialize)]
+pub struct Evaluation {
+    /// The circuit's name.
+    pub circuit: String,
+    /// How it was evaluated.
+    pub mode: Mode,
+    /// Accuracy and the like.
+    #[serde(flatten)]
+    pub metrics: Metrics,
+    /// Part of the verdicts that are the reference's, 0 to 1; `None` for the reference itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<f64>,
+    /// Time for all examples, without making keys.
+    pub seconds: f64,
+}
+
+/// Evaluates a circuit on every example; `seed` is of the simulated noise.
+///
+/// # Errors
+/// A circuit with other labels than [`LABELS`], or one that cannot be evaluated encrypted.
+pub fn evaluate_circuit(
+    circuit: &Circuit,
+    examples: &[Example],
+    mode: Mode,
+    seed: u64,
+) -> Result<Evaluation, ModelError> {
+    let manifest = circuit.manifest();
+    if manifest.output.labels != LABELS {
+        return Err(ModelError::Labels {
+            name: manifest.name.clone(),
+            labels: manifest.output.labels.join(", "),
+        });
+    }
+    let mut scorer = Scorer::new(circuit, mode, seed)?;
+    let start = Instant::now();
+    let bar = progress::bar("evaluating", examples.len());
+    let mut scores = Vec::with_capacity(examples.len());
+    for example in examples {
+        scores.push(scorer.scores(circuit, &example.text)?);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let seconds = start.elapsed().as_secs_f64();
+    let agreement = match mode {
+        Mode::Reference => None,
+        Mode::Simulate | Mode::Encrypted => Some(agreement(circuit, examples, &scores)?),
+    };
+    let labels = examples.iter().map(|example| example.injection);
+    Ok(Evaluation {
+        circuit: manifest.name.clone(),
+        mode,
+        metrics: Metrics::new(scores.into_iter().zip(labels)),
+        agreement,
+        seconds,
+    })
+}
+
+/// The scores of a text without noise, one a label.
+pub(crate) fn reference_scores(circuit: &Circuit, text: &str) -> Result<Vec<f64>, CircuitError> {
+    let bag = circuit.vocabulary().bag(text);
+    let torus = evaluate(circuit, &mut Reference, &bag, &())?;
+    Ok(circuit.scores(&torus))
+}
+
+enum Scorer {
+    Reference,
+    Simulate(Box<Simulate>),
+    Encrypted(Box<EncryptedPair>),
+}
+
+impl Scorer {
+    fn new(circuit: &Circuit, mode: Mode, seed: u64) -> Result<Self, ModelError> {
+        Ok(match mode {
+            Mode::Reference => Self::Reference,
+            Mode::Simulate => Self::Simulate(Box::new(Simulate::new(circuit.parameters(), seed))),
+            Mode::Encrypted => {
+                let spinner = ProgressBar::new_spinner();
+                spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+                spinner.set_message("making keys");
+                let step = |step| spinner.set_message(format!("making keys: {step}"));
+                let pair = EncryptedPair::new(circuit.clone(), step)?;
+                spinner.finish_and_clear();
+                Self::Encrypted(Box::new(pair))
+            }
+        })
+    }
+
+    fn scores(&mut self, circuit: &Circuit, text: &str) -> Result<Vec<f64>, ModelError> {
+        match self {
+            Self::Reference => Ok(reference_scores(circuit, text)?),
+            Self::Simulate(engine) => {
+                let bag = circuit.vocabulary().bag(text);
+                Ok(circuit.scores(&evaluate(circuit, engine.as_mut(), &bag, &())?))
+            }
+            Self::Encrypted(pair) => pair.scores(text),
+        }
+    }
+}
+
+fn agreement(
+    circuit: &Circuit,
+    examples: &[Example],
+    scores: &[Vec<f64>],
+) -> Result<f64, ModelError> {
+    let mut same = 0;
+    for (example, scores) in examples.iter().zip(scores) {
+        let reference = reference_scores(circuit, &example.text)?;
+        same += usize::from(OutputLayout::argmax(&reference) == OutputLayout::argmax(scores));
+    }
+    Ok(same as f64 / examples.len().max(1) as f64)
+}

@@ -1,0 +1,32 @@
+//! Verdicts on ciphertexts against plain ones: real prompts, real parameters.
+
+use std::path::Path;
+
+use cipherformer_circuit::{Circuit, OutputLayout, Reference, evaluate};
+use cipherformer_model::{EncryptedPair, load_examples};
+
+const PROMPTS: usize = 24;
+
+#[test]
+fn encrypted_verdicts_are_the_reference_ones() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let circuit = Circuit::load(&root.join("../../circuits/prompt-guard")).expect("shipped");
+    let data = root.join("data/prompt-injection/validation.csv");
+    let examples = load_examples(&data).expect("shipped");
+    let pair = EncryptedPair::new(circuit.clone(), |_| ()).expect("a valid circuit");
+    for example in &examples[..PROMPTS] {
+        let scores = pair.scores(&example.text).expect("any text");
+        let bag = circuit.vocabulary().bag(&example.text);
+        let torus = evaluate(&circuit, &mut Reference, &bag, &()).expect("any text");
+        let reference = circuit.scores(&torus);
+        let far = scores.iter().zip(&reference).map(|(a, b)| (a - b).abs());
+        let far = far.fold(0.0, f64::max);
+        assert!(far < 0.25, "{far} off for {:?}", example.text);
+        assert_eq!(
+            OutputLayout::argmax(&scores),
+            OutputLayout::argmax(&reference),
+            "{:?}",
+            example.text
+        );
+    }
+}

@@ -36,11 +36,11 @@ pub struct Estimate {
     pub luts: usize,
     /// Clear x encrypted ring products.
     pub ring_products: usize,
-    /// Size of the evaluation key as sent.
+    /// Size of the evaluation key as sent, but for less than a kilobyte of framing.
     pub evaluation_key_bytes: usize,
-    /// Size of a request as sent.
+    /// Size of a request as sent, but for less than a kilobyte of framing.
     pub request_bytes: usize,
-    /// Size of a response as sent.
+    /// Size of a response as sent, but for less than a kilobyte of framing.
     pub response_bytes: usize,
     /// Time of an evaluation on one core of the reference machine.
     pub predicted_seconds_per_core: f64,

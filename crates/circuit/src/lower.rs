@@ -146,7 +146,7 @@ fn lut_node(
         })
         .collect();
     Node {
-        name: format!("{name} input"),
+        name: name.replace("dense", "activation"),
         op: Op::Lut { cells },
         input: Some(source),
         values,

@@ -36,10 +36,11 @@ impl Circuits {
         let mut reasons = Vec::new();
         for item in fs::read_dir(folder).map_err(unreadable)? {
             let item = item.map_err(unreadable)?;
-            if !item.path().join("manifest.json").exists() {
+            let name = item.file_name().to_string_lossy().into_owned();
+            // Training writes into hidden folders.
+            if name.starts_with('.') || !item.path().join("manifest.json").exists() {
                 continue;
             }
-            let name = item.file_name().to_string_lossy().into_owned();
             let entry = load(&item.path(), &name, allow_insecure).unwrap_or_else(|error| {
                 tracing::error!(circuit = name, %error, "circuit skipped");
                 reasons.push(error.to_string());

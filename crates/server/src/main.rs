@@ -1,6 +1,6 @@
 //! `cipherformer-server`: offers circuits to clients whose texts it cannot read.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -24,6 +24,7 @@ async fn main() -> ExitCode {
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(io::stderr)
+        .with_ansi(io::stderr().is_terminal())
         .init();
     match run(&options.config).await {
         Ok(()) => ExitCode::SUCCESS,

@@ -32,22 +32,31 @@ pub const RESPONSE_HALF_RANGE: f64 = 0.5;
 pub fn lower(model: &Model, parameters: &ParameterSet) -> Result<Vec<Node>, CircuitError> {
     check_embedding(&model.embedding)?;
     let mut nodes = vec![lower_embedding(&model.embedding, parameters)?];
-    let mut bias = model.embedding.bias.clone();
-    let mut steps = model.embedding.table.step.clone();
     if model.blocks.is_empty() {
         return Err(shape("model", "at least one block", "none"));
     }
+    let mut bias = &model.embedding.bias;
     for (index, block) in model.blocks.iter().enumerate() {
-        let name = format!("dense{}", index + 1);
-        check_dense(&name, &block.dense, steps.len())?;
+        let source = NodeId(nodes.len() - 1);
+        let input = Input {
+            node: source,
+            values: &nodes[source.0].values,
+            bias,
+        };
         let last = index + 1 == model.blocks.len();
-        let (lut, linear) = lower_block(&name, block, &nodes, &bias, last, parameters)?;
-        nodes.extend([lut, linear]);
-        bias.clone_from(&block.dense.bias);
-        steps.clone_from(&block.dense.weights.step);
+        let lowered = lower_block(index + 1, block, &input, last, parameters)?;
+        nodes.extend(lowered);
+        bias = &block.dense.bias;
     }
     nodes.push(lower_response(&nodes, parameters));
     Ok(nodes)
+}
+
+/// What a block works on: values whose biases are still to be added, which the block's LUTs do.
+struct Input<'a> {
+    node: NodeId,
+    values: &'a [Value],
+    bias: &'a [f64],
 }
 
 /// The lookup of the bag. The scale of the bag is the same for all columns, so the column with the
@@ -88,85 +97,57 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
     })
 }
 
-/// A LUT and the linear layer it feeds. The linear layer's range decides the LUT's output scale, one
-/// for all of its values.
+/// LUTs and the linear layer they feed. The linear layer's range decides the LUTs' output scale, one
+/// for all of them.
 fn lower_block(
-    name: &str,
+    number: usize,
     block: &Block,
-    nodes: &[Node],
-    input_bias: &[f64],
+    input: &Input<'_>,
     last: bool,
     parameters: &ParameterSet,
-) -> Result<(Node, Node), CircuitError> {
-    let source = NodeId(nodes.len() - 1);
-    let inputs = &nodes[source.0].values;
-    let largest: Vec<f64> = inputs
-        .iter()
-        .zip(input_bias)
+) -> Result<[Node; 2], CircuitError> {
+    let name = format!("dense{number}");
+    check_dense(&name, &block.dense, input.values.len())?;
+    let inputs = || input.values.iter().zip(input.bias);
+    let largest: Vec<f64> = inputs()
         .map(|(value, &bias)| largest_output(block.activation, value, bias))
         .collect();
     let scale = rounded(output_scale(&block.dense, &largest, last, parameters));
     if !(scale.is_finite() && scale > 0.0) {
-        return Err(no_room(name));
+        return Err(no_room(&name));
     }
-    let lut = lut_node(
-        name, block, source, inputs, input_bias, &largest, scale, parameters,
-    );
-    let linear = linear_node(name, &block.dense, &lut, source, scale, last);
-    Ok((lut, linear))
+    let cells = inputs().map(|(value, &input_bias)| LutCell {
+        function: block.activation,
+        input_scale: value.scale,
+        input_bias,
+        output_scale: scale,
+    });
+    let values = largest.iter().map(|&largest| Value {
+        scale,
+        bound: largest * scale,
+        variance: parameters.lut_output_variance(),
+    });
+    let lut = Node {
+        name: format!("activation{number}"),
+        op: Op::Lut {
+            cells: cells.collect(),
+        },
+        input: Some(input.node),
+        values: values.collect(),
+    };
+    let lut_id = NodeId(input.node.0 + 1);
+    let linear = linear_node(name, &block.dense, &lut.values, lut_id, last);
+    Ok([lut, linear])
 }
 
-#[allow(clippy::too_many_arguments)]
-fn lut_node(
-    name: &str,
-    block: &Block,
-    source: NodeId,
-    inputs: &[Value],
-    input_bias: &[f64],
-    largest: &[f64],
-    scale: f64,
-    parameters: &ParameterSet,
-) -> Node {
-    let cells = inputs
-        .iter()
-        .zip(input_bias)
-        .map(|(value, &input_bias)| LutCell {
-            function: block.activation,
-            input_scale: value.scale,
-            input_bias,
-            output_scale: scale,
-        })
-        .collect();
-    let values = largest
-        .iter()
-        .map(|&largest| Value {
-            scale,
-            bound: largest * scale,
-            variance: parameters.lut_output_variance(),
-        })
-        .collect();
-    Node {
-        name: name.replace("dense", "activation"),
-        op: Op::Lut { cells },
-        input: Some(source),
-        values,
-    }
-}
-
-/// Biases of inner layers live in the next LUT's table; the last layer's are added to the scores.
-fn linear_node(
-    name: &str,
-    dense: &Dense,
-    lut: &Node,
-    source: NodeId,
-    scale: f64,
-    last: bool,
-) -> Node {
+/// Biases of inner layers live in the next LUTs' tables; the last layer's are added to the scores.
+fn linear_node(name: String, dense: &Dense, inputs: &[Value], source: NodeId, last: bool) -> Node {
     let weights = &dense.weights.integers;
+    let scale = |row: usize| inputs[0].scale / dense.weights.step[row];
     let bias: Vec<f64> = (0..weights.rows())
         .map(|row| {
             if last {
-                dense.bias[row] * scale / dense.weights.step[row]
+                dense.bias[row] * scale(row)
             } else {
                 0.0
             }
@@ -174,10 +155,11 @@ fn linear_node(
         .collect();
     let values = (0..weights.rows())
         .map(|row| {
-            let terms = || weights.row(row).iter().zip(&lut.values);
+            let terms = || weights.row(row).iter().zip(inputs);
+            let bound: f64 = terms().map(|(&w, v)| magnitude(w) * v.bound).sum();
             Value {
-                scale: scale / dense.weights.step[row],
-                bound: bias[row].abs() + terms().map(|(&w, v)| magnitude(w) * v.bound).sum::<f64>(),
+                scale: scale(row),
+                bound: bias[row].abs() + bound,
                 variance: terms()
                     .map(|(&w, v)| magnitude(w).powi(2) * v.variance)
                     .sum(),
@@ -185,12 +167,12 @@ fn linear_node(
         })
         .collect();
     Node {
-        name: name.to_owned(),
+        name,
         op: Op::Linear {
             weights: weights.clone(),
             bias,
         },
-        input: Some(NodeId(source.0 + 1)),
+        input: Some(source),
         values,
     }
 }

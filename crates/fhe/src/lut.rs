@@ -16,8 +16,8 @@ use crate::error::FheError;
 use crate::fft::fft;
 use crate::keys::EvaluationKey;
 
-/// At most this many LUTs share one pass over the bootstrapping key; more would not fit the cache.
-const BATCH: usize = 16;
+/// At most this many LUTs share one pass over the bootstrapping key; more do not fit the cache.
+const BATCH: usize = 8;
 
 /// The tables of a layer's LUTs, as polynomials: N torus values each.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use crate::estimate::worst_failure;
 use crate::features::Vocabulary;
 use crate::graph::{Node, Op};
 use crate::lower::lower;
-use crate::manifest::{FORMAT, InputLayout, Manifest, OutputLayout};
+use crate::manifest::{FORMAT, InputKind, InputLayout, Manifest, OutputKind, OutputLayout};
 use crate::model::Model;
 use crate::parameters::{self, ParameterSet};
 
@@ -49,10 +49,13 @@ impl Circuit {
         model: Model,
     ) -> Result<Self, CircuitError> {
         let parameters = find_parameters(&description.parameter_set)?;
-        check_name(&description.name)?;
         let nodes = lower(&model, parameters)?;
         check_sizes(&description, &vocabulary, &model)?;
         let manifest = manifest(description, &vocabulary, &model, &nodes);
+        manifest.check().map_err(|reason| CircuitError::Value {
+            layer: "manifest".to_owned(),
+            reason,
+        })?;
         let circuit = Self {
             manifest,
             parameters,
@@ -110,7 +113,8 @@ impl Circuit {
     fn check_noise(&self) -> Result<(), CircuitError> {
         for node in &self.nodes {
             if let Some(got) = worst_failure(node, &self.nodes, self.parameters)
-                && got > FAILURE_LIMIT_LOG2
+                && !(got <= FAILURE_LIMIT_LOG2)
+            // a NaN must not pass
             {
                 return Err(CircuitError::NoiseBudget {
                     layer: node.name.clone(),
@@ -123,14 +127,10 @@ impl Circuit {
     }
 }
 
-pub(crate) fn find_parameters(name: &str) -> Result<&'static ParameterSet, CircuitError> {
+fn find_parameters(name: &str) -> Result<&'static ParameterSet, CircuitError> {
     parameters::by_name(name).ok_or_else(|| CircuitError::UnknownParameters {
         name: name.to_owned(),
-        known: parameters::ALL
-            .iter()
-            .map(|set| set.name)
-            .collect::<Vec<_>>()
-            .join(", "),
+        known: parameters::names(),
     })
 }
 
@@ -157,6 +157,7 @@ fn manifest(
         digest: String::new(),
         parameter_set: description.parameter_set,
         input: InputLayout {
+            kind: InputKind::Bag,
             entries: vocabulary.len(),
             max_features: vocabulary.max_features(),
             min_count: vocabulary.min_count(),
@@ -164,23 +165,13 @@ fn manifest(
             vocabulary_sha256: vocabulary.sha256(),
         },
         output: OutputLayout {
+            kind: OutputKind::Scores,
             labels: description.labels,
             scale: response.values.iter().map(|value| value.scale).collect(),
         },
     };
     manifest.digest = Digest::of_circuit(&manifest, model);
     manifest
-}
-
-fn check_name(name: &str) -> Result<(), CircuitError> {
-    let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || name.len() > 64 || !name.chars().all(fits) {
-        return Err(CircuitError::Value {
-            layer: "name".to_owned(),
-            reason: format!("{name:?} is not 1 to 64 lower-case letters, digits and hyphens"),
-        });
-    }
-    Ok(())
 }
 
 fn check_sizes(

@@ -22,7 +22,7 @@ impl Digest {
         digest.weights(&model.embedding.table);
         digest.floats(&model.embedding.bias);
         for block in &model.blocks {
-            digest.bytes(format!("{:?}", block.activation).as_bytes());
+            digest.bytes(&serde_json::to_vec(&block.activation).expect("plain data"));
             digest.weights(&block.dense.weights);
             digest.floats(&block.dense.bias);
         }

@@ -89,16 +89,20 @@ pub(crate) fn worst_failure(node: &Node, nodes: &[Node], parameters: &ParameterS
         ),
         Op::Lookup { .. } | Op::Linear { .. } => return None,
     };
-    let inputs = &nodes[node.input?.0].values;
+    let inputs = &nodes[node.inputs.first()?.0].values;
     let failures = inputs
         .iter()
         .map(|value| failure_log2(half_range - value.bound, (value.variance + added).sqrt()));
-    Some(failures.fold(f64::NEG_INFINITY, f64::max))
+    // Unlike `f64::max`, this keeps a NaN.
+    Some(failures.fold(
+        f64::NEG_INFINITY,
+        |worst, x| if x <= worst { worst } else { x },
+    ))
 }
 
 fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> LayerEstimate {
-    let input_noise = match (&node.op, node.input) {
-        (Op::Lut { .. }, Some(source)) => {
+    let input_noise = match (&node.op, node.inputs.as_slice()) {
+        (Op::Lut { .. }, [source]) => {
             let variances = nodes[source.0].values.iter().map(|value| value.variance);
             let worst = variances.fold(0.0, f64::max) + parameters.lut_input_variance();
             Some(worst.sqrt() / (2.0 * LUT_HALF_RANGE))

@@ -120,7 +120,8 @@ pub fn evaluate<E: Engine>(
         };
         report(0);
         let source = || {
-            node.input
+            node.inputs
+                .first()
                 .map(|id| &scalars[id.0])
                 .expect("lowering puts the scalars a node needs before it")
         };

@@ -10,7 +10,7 @@ use crate::error::CircuitError;
 use crate::extract::extract;
 
 /// No vocabulary may have more entries: 32 ring ciphertexts of 2,048.
-const MAX_ENTRIES: usize = 65_536;
+pub(crate) const MAX_ENTRIES: usize = 65_536;
 
 /// The features a circuit knows, in the spelling of [`extract`].
 ///

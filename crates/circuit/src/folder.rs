@@ -4,7 +4,7 @@
 //! |---|---|---|
 //! | `manifest.json` | yes | [`Manifest`] |
 //! | `vocabulary.txt` | yes | one feature a line |
-//! | `body.json` | no | activation functions, layer by layer |
+//! | `body.json` | no | the layers, in order, without their numbers |
 //! | `weights.safetensors` | no | integers, steps and biases of every layer |
 
 use std::collections::HashMap;
@@ -34,7 +34,45 @@ const MAX_FILE_BYTES: u64 = 256 << 20;
 #[serde(deny_unknown_fields)]
 struct Body {
     format: u32,
-    activations: Vec<Function>,
+    layers: Vec<Layer>,
+}
+
+/// A layer, in the order of evaluation; its tensors carry its name and number among its kind.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(tag = "layer", rename_all = "snake_case", deny_unknown_fields)]
+enum Layer {
+    Embedding {},
+    Activation { function: Function },
+    Dense {},
+}
+
+impl Body {
+    fn of(model: &Model) -> Self {
+        let blocks = model.blocks.iter().flat_map(|block| {
+            let function = block.activation;
+            [Layer::Activation { function }, Layer::Dense {}]
+        });
+        Self {
+            format: FORMAT,
+            layers: std::iter::once(Layer::Embedding {}).chain(blocks).collect(),
+        }
+    }
+
+    /// The activations of the one structure there is: an embedding, then blocks of activation and
+    /// dense layer. `None` for any other.
+    fn activations(&self) -> Option<Vec<Function>> {
+        let (Layer::Embedding {}, blocks) = self.layers.split_first()? else {
+            return None;
+        };
+        let (blocks, []) = blocks.as_chunks::<2>() else {
+            return None;
+        };
+        let activation = |block: &[Layer; 2]| match *block {
+            [Layer::Activation { function }, Layer::Dense {}] => Some(function),
+            _ => None,
+        };
+        blocks.iter().map(activation).collect()
+    }
 }
 
 impl Circuit {
@@ -44,10 +82,7 @@ impl Circuit {
     /// Files that cannot be written.
     pub fn save(&self, folder: &Path) -> Result<(), CircuitError> {
         fs::create_dir_all(folder).map_err(|source| file_error(folder, source))?;
-        let body = Body {
-            format: FORMAT,
-            activations: self.model().blocks.iter().map(|b| b.activation).collect(),
-        };
+        let body = Body::of(self.model());
         write(folder, MANIFEST, &pretty_json(self.manifest()))?;
         write(folder, VOCABULARY, self.vocabulary().to_text().as_bytes())?;
         write(folder, BODY, &pretty_json(&body))?;
@@ -68,7 +103,12 @@ impl Circuit {
             }
         }
         let vocabulary = read_vocabulary(folder, &manifest)?;
-        let model = read_model(folder, &body)?;
+        let activations = body.activations().ok_or_else(|| {
+            let reason =
+                "its layers are not an embedding, then activations and dense layers in turn";
+            damaged(folder, BODY, reason.to_owned())
+        })?;
+        let model = read_model(folder, &activations)?;
         let description = Description {
             name: manifest.name.clone(),
             description: manifest.description.clone(),
@@ -115,11 +155,11 @@ fn read_vocabulary(folder: &Path, manifest: &Manifest) -> Result<Vocabulary, Cir
     Ok(vocabulary)
 }
 
-fn read_model(folder: &Path, body: &Body) -> Result<Model, CircuitError> {
+fn read_model(folder: &Path, activations: &[Function]) -> Result<Model, CircuitError> {
     let bytes = read(folder, WEIGHTS)?;
     let bad = |reason: String| damaged(folder, WEIGHTS, reason);
     let tensors = SafeTensors::deserialize(&bytes).map_err(|error| bad(error.to_string()))?;
-    let expected = 3 * (1 + body.activations.len());
+    let expected = 3 * (1 + activations.len());
     if tensors.len() != expected {
         return Err(bad(format!(
             "{} tensors instead of {expected}",
@@ -128,8 +168,7 @@ fn read_model(folder: &Path, body: &Body) -> Result<Model, CircuitError> {
     }
     let layer = |name: &str| read_layer(&tensors, name).map_err(bad);
     let (table, bias) = layer("embedding")?;
-    let blocks = body
-        .activations
+    let blocks = activations
         .iter()
         .enumerate()
         .map(|(index, &activation)| {

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// A function of one real variable. One LUT evaluates any of them, at the same cost.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "function", rename_all = "snake_case", deny_unknown_fields)]
+#[serde(tag = "name", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Function {
     /// x
     Identity,

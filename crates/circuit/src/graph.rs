@@ -126,8 +126,8 @@ pub struct Node {
     pub name: String,
     /// What it does.
     pub op: Op,
-    /// The node it works on; `None` for the one that works on the client's input.
-    pub input: Option<NodeId>,
+    /// The nodes it works on, in order; none for one that works on the client's input alone.
+    pub inputs: Vec<NodeId>,
     /// Its outputs.
     pub values: Vec<Value>,
 }

@@ -9,6 +9,7 @@
 //! No cryptography library and no async here: only numbers, among them the [`noise`] formulas and the
 //! [`parameters`] they depend on.
 
+mod check;
 mod circuit;
 mod digest;
 mod error;
@@ -35,7 +36,9 @@ pub use extract::{Extract, MAX_WORDS, extract};
 pub use features::{Bag, Vocabulary};
 pub use function::Function;
 pub use lower::{GUARD_LOG2, LUT_HALF_RANGE, RESPONSE_HALF_RANGE, lower};
-pub use manifest::{FORMAT, InputLayout, Manifest, OutputLayout};
+pub use manifest::{
+    FORMAT, InputKind, InputLayout, Manifest, OutputKind, OutputLayout, is_circuit_name,
+};
 pub use model::{Block, Dense, Embedding, Model, Quantized};
 pub use parameters::ParameterSet;
 pub use plain::{Reference, Simulate};

@@ -7,6 +7,7 @@
 //! Bounds are hard: interval arithmetic from `sum_v x_v <= 1` through every layer. No input, however
 //! odd, can leave its range; only noise can, with the probability that the guard band allows.
 
+use crate::check::{check_dense, check_embedding, check_finite, no_room, shape};
 use crate::error::CircuitError;
 use crate::function::Function;
 use crate::graph::{LutCell, Node, NodeId, Op, Value};
@@ -27,7 +28,7 @@ pub const RESPONSE_HALF_RANGE: f64 = 0.5;
 /// Lowers a model to primitive operations, in evaluation order.
 ///
 /// # Errors
-/// Shapes that do not fit together, weights that are not finite, or a noise so large that no scale
+/// Shapes that do not fit together, numbers out of all proportion, or a noise so large that no scale
 /// leaves room for the guard band.
 pub fn lower(model: &Model, parameters: &ParameterSet) -> Result<Vec<Node>, CircuitError> {
     check_embedding(&model.embedding)?;
@@ -49,6 +50,7 @@ pub fn lower(model: &Model, parameters: &ParameterSet) -> Result<Vec<Node>, Circ
         bias = &block.dense.bias;
     }
     nodes.push(lower_response(&nodes, parameters));
+    check_finite(&nodes)?;
     Ok(nodes)
 }
 
@@ -92,7 +94,7 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
             table: table.clone(),
             input_scale: scale,
         },
-        input: None,
+        inputs: Vec::new(),
         values,
     })
 }
@@ -108,9 +110,10 @@ fn lower_block(
 ) -> Result<[Node; 2], CircuitError> {
     let name = format!("dense{number}");
     check_dense(&name, &block.dense, input.values.len())?;
+    let cells = parameters.bootstrap_polynomial_size;
     let inputs = || input.values.iter().zip(input.bias);
     let largest: Vec<f64> = inputs()
-        .map(|(value, &bias)| largest_output(block.activation, value, bias))
+        .map(|(value, &bias)| largest_output(block.activation, value, bias, cells))
         .collect();
     let scale = rounded(output_scale(&block.dense, &largest, last, parameters));
     if !(scale.is_finite() && scale > 0.0) {
@@ -132,7 +135,7 @@ fn lower_block(
         op: Op::Lut {
             cells: cells.collect(),
         },
-        input: Some(input.node),
+        inputs: vec![input.node],
         values: values.collect(),
     };
     let lut_id = NodeId(input.node.0 + 1);
@@ -172,7 +175,7 @@ fn linear_node(name: String, dense: &Dense, inputs: &[Value], source: NodeId, la
             weights: weights.clone(),
             bias,
         },
-        input: Some(source),
+        inputs: vec![source],
         values,
     }
 }
@@ -192,7 +195,7 @@ fn lower_response(nodes: &[Node], parameters: &ParameterSet) -> Node {
     Node {
         name: "response".to_owned(),
         op: Op::Response,
-        input: Some(source),
+        inputs: vec![source],
         values,
     }
 }
@@ -222,15 +225,12 @@ fn output_scale(dense: &Dense, largest: &[f64], last: bool, parameters: &Paramet
 }
 
 /// The largest absolute output of a function over all the inputs a value can take, guard band
-/// included. Sampled: the functions are smooth or monotone between samples.
-fn largest_output(function: Function, value: &Value, bias: f64) -> f64 {
-    const SAMPLES: u32 = 4096;
-    (0..=SAMPLES)
-        .map(|i| {
-            let torus = LUT_HALF_RANGE * (f64::from(i) / f64::from(SAMPLES / 2) - 1.0);
-            function.evaluate(torus / value.scale + bias).abs()
-        })
-        .fold(0.0, f64::max)
+/// included: over the cells of its table, which is all that a LUT can return, and both ends.
+fn largest_output(function: Function, value: &Value, bias: f64, cells: usize) -> f64 {
+    let at = |torus: f64| function.evaluate(torus / value.scale + bias).abs();
+    let centre = |i: usize| (i as f64 + 0.5) / (2 * cells) as f64 - LUT_HALF_RANGE;
+    let ends = at(-LUT_HALF_RANGE).max(at(LUT_HALF_RANGE));
+    (0..cells).map(|i| at(centre(i))).fold(ends, f64::max)
 }
 
 /// To the 24 bits of an `f32`: the manifest holds scales, and must not depend on the last bit of a
@@ -250,64 +250,4 @@ fn magnitude(weight: i8) -> f64 {
 
 fn square_sum(weights: impl Iterator<Item = i8>) -> f64 {
     weights.map(|w| f64::from(w).powi(2)).sum()
-}
-
-fn check_embedding(embedding: &Embedding) -> Result<(), CircuitError> {
-    let table = &embedding.table;
-    if table.integers.rows() == 0 || table.integers.columns() == 0 {
-        return Err(shape("embedding", "at least one row and column", "none"));
-    }
-    let width = table.integers.columns();
-    check_lengths("embedding", width, &table.step, &embedding.bias)
-}
-
-fn check_dense(layer: &str, dense: &Dense, inputs: usize) -> Result<(), CircuitError> {
-    let weights = &dense.weights.integers;
-    if weights.columns() != inputs || weights.rows() == 0 {
-        return Err(shape(
-            layer,
-            &format!("weights [outputs x {inputs}]"),
-            &format!("[{} x {}]", weights.rows(), weights.columns()),
-        ));
-    }
-    check_lengths(layer, weights.rows(), &dense.weights.step, &dense.bias)
-}
-
-fn check_lengths(
-    layer: &str,
-    outputs: usize,
-    step: &[f64],
-    bias: &[f64],
-) -> Result<(), CircuitError> {
-    for (what, values) in [("steps", step), ("biases", bias)] {
-        if values.len() != outputs {
-            let got = format!("{}", values.len());
-            return Err(shape(layer, &format!("{outputs} {what}"), &got));
-        }
-    }
-    if !step.iter().all(|s| s.is_finite() && *s > 0.0) || !bias.iter().all(|b| b.is_finite()) {
-        return Err(CircuitError::Value {
-            layer: layer.to_owned(),
-            reason: "steps must be positive and biases finite".to_owned(),
-        });
-    }
-    Ok(())
-}
-
-fn shape(layer: &str, expected: &str, got: &str) -> CircuitError {
-    CircuitError::Shape {
-        layer: layer.to_owned(),
-        expected: expected.to_owned(),
-        got: got.to_owned(),
-    }
-}
-
-fn no_room(layer: &str) -> CircuitError {
-    CircuitError::Value {
-        layer: layer.to_owned(),
-        reason:
-            "no scale leaves room for the guard band: all weights are zero, or the noise is too \
-                 large for this parameter set"
-                .to_owned(),
-    }
 }

@@ -2,6 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::features::MAX_ENTRIES;
+use crate::lower::LUT_HALF_RANGE;
+use crate::parameters::{self, ParameterSet};
+
+/// No circuit of this format has more labels.
+const MAX_LABELS: usize = 256;
+
 /// The manifest format this build reads and writes.
 pub const FORMAT: u32 = 1;
 
@@ -25,11 +32,29 @@ pub struct Manifest {
     pub output: OutputLayout,
 }
 
+/// The kinds of inputs there are; each has its own layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InputKind {
+    /// A bag of features.
+    Bag,
+}
+
+/// The kinds of outputs there are; each has its own layout.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OutputKind {
+    /// One score per label.
+    Scores,
+}
+
 /// A bag of features: coefficient v of the plaintext is `scale / max(n, min_count)` for each of the n
 /// features v that the text has, and 0 for all others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct InputLayout {
+    /// What kind of input it is.
+    pub kind: InputKind,
     /// How many features there are.
     pub entries: usize,
     /// At most this many features of a text are used.
@@ -46,13 +71,108 @@ pub struct InputLayout {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OutputLayout {
+    /// What kind of output it is.
+    pub kind: OutputKind,
     /// What the scores are of, in order; the largest score wins.
     pub labels: Vec<String>,
     /// Torus units per unit of score, for each label.
     pub scale: Vec<f64>,
 }
 
+impl Manifest {
+    /// Checks every name and number, and finds the parameter set. What passes can be used without
+    /// further thought, whoever wrote it.
+    ///
+    /// # Errors
+    /// What is wrong, in one clause.
+    pub fn check(&self) -> Result<&'static ParameterSet, String> {
+        if self.format != FORMAT {
+            return Err(format!(
+                "format {} is not {FORMAT}, which this build reads",
+                self.format
+            ));
+        }
+        if !is_circuit_name(&self.name) {
+            return Err(
+                "its name is not 1 to 64 lower-case letters, digits and hyphens".to_owned(),
+            );
+        }
+        if self.digest.len() != 64 || !self.digest.bytes().all(|b| b.is_ascii_hexdigit()) {
+            return Err("its digest is not 64 hexadecimal digits".to_owned());
+        }
+        self.input.check()?;
+        self.output.check()?;
+        parameters::by_name(&self.parameter_set).ok_or_else(|| {
+            let known = parameters::names();
+            format!(
+                "it uses parameter set {:?}; this build knows {known}",
+                self.parameter_set.chars().take(40).collect::<String>()
+            )
+        })
+    }
+}
+
+/// Whether a circuit may have this name: 1 to 64 lower-case letters, digits and hyphens, which need no
+/// escaping in a path.
+pub fn is_circuit_name(name: &str) -> bool {
+    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    (1..=64).contains(&name.len()) && name.bytes().all(fits)
+}
+
+impl InputLayout {
+    fn check(&self) -> Result<(), String> {
+        if !(1..=MAX_ENTRIES).contains(&self.entries) {
+            return Err(format!("{} features, not 1 to {MAX_ENTRIES}", self.entries));
+        }
+        if self.min_count == 0 || self.max_features < self.min_count {
+            return Err(format!(
+                "min_count {} must be positive and at most max_features {}",
+                self.min_count, self.max_features
+            ));
+        }
+        // The whole bag may fill half of a LUT's range.
+        if !(self.scale > 0.0 && self.scale < LUT_HALF_RANGE) {
+            return Err(format!(
+                "input scale {} is not between 0 and 0.25",
+                self.scale
+            ));
+        }
+        Ok(())
+    }
+}
+
 impl OutputLayout {
+    fn check(&self) -> Result<(), String> {
+        if !(1..=MAX_LABELS).contains(&self.labels.len()) {
+            return Err(format!(
+                "{} labels, not 1 to {MAX_LABELS}",
+                self.labels.len()
+            ));
+        }
+        let fits = |label: &String| {
+            (1..=64).contains(&label.chars().count()) && !label.contains(char::is_control)
+        };
+        if !self.labels.iter().all(fits) {
+            return Err("a label is empty, too long or not printable".to_owned());
+        }
+        if self.scale.len() != self.labels.len() {
+            return Err(format!(
+                "{} output scales for {} labels",
+                self.scale.len(),
+                self.labels.len()
+            ));
+        }
+        // Far wider than any real circuit's, and narrow enough that no score overflows.
+        if !self
+            .scale
+            .iter()
+            .all(|scale| (1e-12..=1e12).contains(scale))
+        {
+            return Err("an output scale is not a sensible positive number".to_owned());
+        }
+        Ok(())
+    }
+
     /// Index of the largest score; the first of equals.
     pub fn argmax(scores: &[f64]) -> usize {
         let mut best = 0;

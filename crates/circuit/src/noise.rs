@@ -31,10 +31,9 @@ impl ParameterSet {
             + dimension * gadget.rounding_variance() / 2.0
     }
 
-    /// Added by the modulus switch to 2N, with the mean of the mask's rounding errors subtracted
-    /// (Bergerat et al., "New secret keys for enhanced performance in (T)FHE", 2023; the
-    /// "centered mean" switch of tfhe-rs): `Var[s] = 1/4` counts, not `E[s^2] = 1/2`. Includes the
-    /// rounding of the body.
+    /// Added by the modulus switch to 2N, with the mean of the mask's rounding errors taken off the body
+    /// (the "centered mean" switch of tfhe-rs 1.8): `Var[s] = 1/4` counts, not `E[s^2] = 1/2`. Includes
+    /// the rounding of the body.
     pub fn modulus_switch_variance(&self) -> f64 {
         let cell = 1.0 / (2.0 * self.bootstrap_polynomial_size as f64);
         (self.lwe_dimension as f64 / 4.0 + 1.0) / 12.0 * cell * cell

@@ -3,12 +3,11 @@
 use cipherformer_circuit::{Bag, Manifest, OutputLayout, ParameterSet, Vocabulary};
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, SecretKey, size_limit};
 
-use crate::check::check_manifest;
 use crate::error::ClientError;
 
 /// Scores are shown with this many decimals at most.
 const MAX_DECIMALS: i32 = 3;
-/// LUTs add more noise than a client can compute, as it depends on the weights: some 20 times the
+/// LUTs add more noise than a client can compute, as it depends on the weights: some 10 times the
 /// response's own in the circuits we have. So scores keep steps of this many times the latter.
 const NOISE_ALLOWANCE: f64 = 16.0;
 
@@ -48,8 +47,12 @@ impl PublicCircuit {
     /// # Errors
     /// Anything in manifest or vocabulary that no circuit can have.
     pub fn new(name: &str, manifest: Manifest, vocabulary: &str) -> Result<Self, ClientError> {
-        let parameters = check_manifest(name, &manifest)
-            .map_err(|reason| ClientError::nonsense("manifest", reason))?;
+        let nonsense = |reason| ClientError::nonsense("manifest", reason);
+        let parameters = manifest.check().map_err(nonsense)?;
+        if manifest.name != name {
+            let reason = format!("it is of circuit {:?}, not {name}", manifest.name);
+            return Err(nonsense(reason));
+        }
         let input = &manifest.input;
         let bad = |reason: String| ClientError::nonsense("vocabulary", reason);
         let vocabulary = Vocabulary::from_text(vocabulary, input.max_features, input.min_count)
@@ -141,17 +144,26 @@ impl PublicCircuit {
     }
 }
 
-/// Rounds to as many decimals as keep the step well above the response's noise.
+/// Rounds to a power of ten of at least [`NOISE_ALLOWANCE`] times the response's noise: to hundreds or
+/// millions, if a server claims a scale that makes scores so large.
 fn round(score: f64, noise: f64) -> f64 {
-    let decimals = (-(NOISE_ALLOWANCE * noise).log10()).floor() as i32; // saturates
-    let step = 10f64.powi(decimals.clamp(0, MAX_DECIMALS));
-    (score * step).round() / step + 0.0 // no negative zero
+    let digits = (NOISE_ALLOWANCE * noise)
+        .log10()
+        .ceil()
+        .max(f64::from(-MAX_DECIMALS));
+    // Powers of positive exponents are exact, so that 1.2 comes out as 1.2.
+    let step = 10f64.powf(digits.abs());
+    let rounded = match digits {
+        ..=0.0 => (score * step).round() / step,
+        _ => (score / step).round() * step,
+    };
+    rounded + 0.0 // no negative zero
 }
 
 #[cfg(test)]
 mod tests {
     use cipherformer_circuit::parameters::INSECURE_TOY;
-    use cipherformer_circuit::{FORMAT, InputLayout};
+    use cipherformer_circuit::{FORMAT, InputKind, InputLayout, OutputKind};
 
     use super::*;
 
@@ -166,6 +178,7 @@ mod tests {
             digest: "0".repeat(64),
             parameter_set: INSECURE_TOY.name.to_owned(),
             input: InputLayout {
+                kind: InputKind::Bag,
                 entries: 2,
                 max_features: 4,
                 min_count: 1,
@@ -173,6 +186,7 @@ mod tests {
                 vocabulary_sha256: vocabulary.sha256(),
             },
             output: OutputLayout {
+                kind: OutputKind::Scores,
                 labels: vec!["no".to_owned(), "yes".to_owned()],
                 scale: vec![0.1, 0.1],
             },
@@ -223,12 +237,32 @@ mod tests {
         }
     }
 
+    /// Whatever scale a server claims, what is shown must not carry the noise.
+    #[test]
+    fn no_scale_reveals_the_noise() {
+        let noise = INSECURE_TOY.packing_variance() + INSECURE_TOY.response_variance();
+        let noise = noise.sqrt();
+        for exponent in -12..=12 {
+            let scale = 10f64.powi(exponent);
+            let shown = |torus: f64| round(torus / scale, noise / scale);
+            let values: Vec<f64> = (0..1000)
+                .map(|i| shown(0.2 + noise * f64::from(i) / 1e3))
+                .collect();
+            let distinct = values.windows(2).filter(|pair| pair[0] != pair[1]).count();
+            assert!(
+                distinct <= 1,
+                "scale {scale:e} shows {distinct} steps within one deviation"
+            );
+        }
+    }
+
     #[test]
     fn scores_are_rounded_to_their_noise() {
         assert_eq!(round(1.234_567, 1e-9), 1.235);
         assert_eq!(round(1.234_567, 0.000_4), 1.23);
         assert_eq!(round(1.234_567, 0.004), 1.2);
-        assert_eq!(round(1.234_567, 1e9), 1.0);
+        assert_eq!(round(1.234_567, 1e9), 0.0);
+        assert_eq!(round(987_654.0, 500.0), 990_000.0);
         assert!(round(-0.001, 0.004).is_sign_positive());
     }
 }

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cipherformer_circuit::ParameterSet;
+use cipherformer_circuit::{ParameterSet, is_circuit_name};
 use cipherformer_protocol::{CircuitSummary, EvaluationResult, KeyId, ProblemKind};
 use tokio::sync::Mutex;
 
@@ -264,11 +264,6 @@ impl Client {
 fn spread(wait: Duration) -> Duration {
     let random = RandomState::new().build_hasher().finish();
     wait + wait.mul_f64((random % 1024) as f64 / 2048.0)
-}
-
-fn is_circuit_name(name: &str) -> bool {
-    let fits = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=64).contains(&name.len()) && name.bytes().all(fits)
 }
 
 /// Since a moment, to the microsecond.

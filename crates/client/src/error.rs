@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use cipherformer_circuit::ParameterSet;
 use cipherformer_protocol::{Problem, ProblemKind};
 
 /// Why a text could not be classified, or keys could not be used. No message holds secret bits.
@@ -163,12 +162,9 @@ impl ClientError {
 
     /// The error for a parameter set that this build does not have.
     pub fn unknown_parameters(name: &str) -> Self {
-        let secure = |set: &&&ParameterSet| set.security_bits > 0;
-        let sets = cipherformer_circuit::parameters::ALL.iter();
-        let known: Vec<&str> = sets.filter(secure).map(|set| set.name).collect();
         Self::UnknownParameters {
             name: printable(name),
-            known: known.join(", "),
+            known: cipherformer_circuit::parameters::names(),
         }
     }
 }

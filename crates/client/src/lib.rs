@@ -21,7 +21,6 @@
 //! not panic, use weak parameters, or read without bounds.
 
 mod bar;
-mod check;
 mod circuit;
 mod classification;
 mod client;

@@ -47,6 +47,11 @@ pub(crate) fn to_torus(x: f64) -> u64 {
     (fraction * 64f64.exp2()) as i64 as u64
 }
 
+/// The upper 32 bits of a torus element, rounded.
+pub(crate) fn round_to_32_bits(torus: u64) -> u32 {
+    (torus.wrapping_add(1 << 31) >> 32) as u32
+}
+
 /// The representative of a torus element in [-1/2, 1/2).
 pub(crate) fn from_torus(torus: u64) -> f64 {
     torus as i64 as f64 * (-64f64).exp2()

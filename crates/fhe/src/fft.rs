@@ -5,27 +5,12 @@
 //! rounded to it: the result is the exact product modulo 2^64, and no FFT error enters the noise.
 //! This holds while the integers' 2-norm stays below about 2^16 (checked where tables are prepared).
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, OnceLock};
-
 use tfhe::core_crypto::fft_impl::fft64::c64;
 use tfhe::core_crypto::prelude::*;
 
-/// The FFT for polynomials of this size; built once a process.
-pub(crate) fn fft(size: PolynomialSize) -> Arc<Fft> {
-    static PLANS: OnceLock<Mutex<HashMap<usize, Arc<Fft>>>> = OnceLock::new();
-    let plans = PLANS.get_or_init(Mutex::default);
-    let mut plans = plans.lock().unwrap_or_else(|poison| poison.into_inner());
-    Arc::clone(
-        plans
-            .entry(size.0)
-            .or_insert_with(|| Arc::new(Fft::new(size))),
-    )
-}
-
 /// A transform with its scratch memory, for one thread.
 pub(crate) struct Transform {
-    fft: Arc<Fft>,
+    fft: Fft,
     buffers: ComputationBuffers,
     size: PolynomialSize,
 }
@@ -35,7 +20,7 @@ pub(crate) type Fourier = FourierPolynomial<Vec<c64>>;
 
 impl Transform {
     pub(crate) fn new(size: PolynomialSize) -> Self {
-        let fft = fft(size);
+        let fft = Fft::new(size); // the library shares plans between instances
         let mut buffers = ComputationBuffers::new();
         let view = fft.as_view();
         let scratch = view.forward_scratch().or(view.backward_scratch());

@@ -7,6 +7,8 @@
 use cipherformer_circuit::parameters::Decomposition;
 use tfhe::core_crypto::prelude::*;
 
+use crate::convert::round_to_32_bits;
+
 /// Key-switching key, rounded to 32 bits.
 pub(crate) struct KeySwitchKey {
     /// One row per mask coefficient and digit, the least significant digit first.
@@ -21,9 +23,8 @@ pub(crate) type SmallLwe = Vec<u32>;
 
 impl KeySwitchKey {
     pub(crate) fn new(key: &LweKeyswitchKeyOwned<u64>, decomposition: Decomposition) -> Self {
-        let round = |x: &u64| (x.wrapping_add(1 << 31) >> 32) as u32;
         Self {
-            rows: key.as_ref().iter().map(round).collect(),
+            rows: key.as_ref().iter().map(|&x| round_to_32_bits(x)).collect(),
             row_length: key.output_lwe_size().0,
             decomposition,
         }
@@ -38,7 +39,7 @@ impl KeySwitchKey {
             .map(|value| {
                 let mut sum = vec![0; self.row_length];
                 let body = value.last().copied().unwrap_or_default();
-                sum[self.row_length - 1] = (body.wrapping_add(1 << 31) >> 32) as u32;
+                sum[self.row_length - 1] = round_to_32_bits(body);
                 sum
             })
             .collect();

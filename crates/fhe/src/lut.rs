@@ -13,7 +13,6 @@ use tfhe::core_crypto::prelude::*;
 use crate::Scalars;
 use crate::convert::{self, to_torus};
 use crate::error::FheError;
-use crate::fft::fft;
 use crate::keys::EvaluationKey;
 
 /// At most this many LUTs share one pass over the bootstrapping key; more do not fit the cache.
@@ -123,7 +122,7 @@ fn bootstrap_batch(input: &[u64], tables: &[Vec<u64>], output: &mut [u64], key: 
     for (mut accumulator, table) in accumulators.iter_mut().zip(tables) {
         accumulator.get_mut_body().as_mut().copy_from_slice(table);
     }
-    let fft = fft(size);
+    let fft = Fft::new(size);
     let mut buffers = ComputationBuffers::new();
     let count = CiphertextCount(tables.len());
     let scratch = batch_blind_rotate_assign_scratch::<u64>(glwe_size, size, count, fft.as_view());

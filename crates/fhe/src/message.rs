@@ -7,9 +7,10 @@ use tfhe::core_crypto::commons::math::random::CompressionSeed;
 use tfhe::core_crypto::prelude::compressed_modulus_switched_glwe_ciphertext::CompressedModulusSwitchedGlweCiphertext;
 use tfhe::core_crypto::prelude::*;
 use tfhe_versionable::{Versionize, VersionsDispatch};
+use zeroize::Zeroizing;
 
 use crate::Packed;
-use crate::convert::{self, from_torus, to_torus};
+use crate::convert::{self, from_torus, round_to_32_bits, to_torus};
 use crate::error::FheError;
 use crate::keys::SecretKey;
 use crate::wire;
@@ -49,7 +50,7 @@ impl EncryptedBag {
         wire::same_set("secret key", parameters, &manifest.parameter_set)?;
         let dimension = parameters.ring_dimension;
         let blocks = manifest.input.entries.div_ceil(dimension);
-        let mut plaintext = vec![0u64; blocks * dimension];
+        let mut plaintext = Zeroizing::new(vec![0u64; blocks * dimension]);
         let weight = to_torus(manifest.input.scale * bag.weight());
         for &feature in bag.features() {
             if feature >= manifest.input.entries {
@@ -67,18 +68,21 @@ impl EncryptedBag {
                 plaintext[block + dimension - i] = weight.wrapping_neg();
             }
         }
-        let ciphertexts = key.encrypt_seeded(plaintext);
-        let round = |x: &u64| (x.wrapping_add(1 << 31) >> 32) as u32;
+        let ciphertexts = key.encrypt_seeded(&plaintext);
         Ok(Self {
             parameter_set: parameters.name.to_owned(),
             seed: ciphertexts.compression_seed(),
-            bodies: ciphertexts.as_ref().iter().map(round).collect(),
+            bodies: ciphertexts
+                .as_ref()
+                .iter()
+                .map(|&x| round_to_32_bits(x))
+                .collect(),
         })
     }
 
     /// The bytes to send, checksum first.
     pub fn to_bytes(&self) -> Vec<u8> {
-        wire::seal(self)
+        wire::encode(self)
     }
 
     /// Reads what a client sent and checks it against what the circuit takes.
@@ -91,7 +95,7 @@ impl EncryptedBag {
         parameters: &ParameterSet,
     ) -> Result<Self, FheError> {
         let limit = wire::size_limit(parameters.request_bytes(entries));
-        let bag: Self = wire::open(BAG, bytes, limit)?;
+        let bag: Self = wire::decode(BAG, bytes, limit)?;
         wire::same_set(BAG, parameters, &bag.parameter_set)?;
         let fits = bag.bodies.len() == entries.next_multiple_of(parameters.ring_dimension);
         if !fits || !wire::from_the_beginning(&bag.seed) {
@@ -161,7 +165,7 @@ impl EncryptedScores {
 
     /// The bytes to send, checksum first.
     pub fn to_bytes(&self) -> Vec<u8> {
-        wire::seal(self)
+        wire::encode(self)
     }
 
     /// Reads what a server sent and checks it against what the client expects.
@@ -174,7 +178,7 @@ impl EncryptedScores {
         parameters: &ParameterSet,
     ) -> Result<Self, FheError> {
         let limit = wire::size_limit(parameters.response_bytes(count));
-        let scores: Self = wire::open(SCORES, bytes, limit)?;
+        let scores: Self = wire::decode(SCORES, bytes, limit)?;
         wire::same_set(SCORES, parameters, &scores.parameter_set)?;
         let params = GlweCiphertextConformanceParams {
             glwe_dim: convert::RING_GLWE_SIZE.to_glwe_dimension(),
@@ -231,7 +235,7 @@ mod tests {
     fn masks_must_begin_where_ours_do() {
         let key = SecretKey::generate(&INSECURE_TOY);
         let entries = INSECURE_TOY.ring_dimension;
-        let ciphertexts = key.encrypt_seeded(vec![0; entries]);
+        let ciphertexts = key.encrypt_seeded(&vec![0; entries]);
         let mut bag = EncryptedBag {
             parameter_set: INSECURE_TOY.name.to_owned(),
             seed: ciphertexts.compression_seed(),

@@ -33,7 +33,7 @@ pub fn content_id(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 
-pub(crate) fn seal<T: Serialize + Versionize + Named>(object: &T) -> Vec<u8> {
+pub(crate) fn encode<T: Serialize + Versionize + Named>(object: &T) -> Vec<u8> {
     const NEVER_FAILS: &str = "plain data, written to memory";
     let config = SerializationConfig::new_with_unlimited_size();
     let size = config.serialized_size(object).expect(NEVER_FAILS) as usize;
@@ -48,7 +48,7 @@ pub(crate) fn seal<T: Serialize + Versionize + Named>(object: &T) -> Vec<u8> {
     bytes
 }
 
-pub(crate) fn open<T: DeserializeOwned + Unversionize + Named>(
+pub(crate) fn decode<T: DeserializeOwned + Unversionize + Named>(
     what: &'static str,
     bytes: &[u8],
     limit: usize,

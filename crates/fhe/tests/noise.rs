@@ -9,7 +9,9 @@ use std::sync::OnceLock;
 
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
 use cipherformer_circuit::parameters::STANDARD_2048;
-use cipherformer_circuit::{Bag, Function, InputLayout, Manifest, OutputLayout};
+use cipherformer_circuit::{
+    Bag, Function, InputKind, InputLayout, Manifest, OutputKind, OutputLayout,
+};
 use cipherformer_fhe::{
     EncryptedBag, EncryptedScores, PreparedLut, PreparedTable, Scalars, linear, pack,
 };
@@ -141,6 +143,7 @@ fn manifest(entries: usize) -> Manifest {
         digest: String::new(),
         parameter_set: STANDARD_2048.name.to_owned(),
         input: InputLayout {
+            kind: InputKind::Bag,
             entries,
             max_features: 16,
             min_count: 1,
@@ -148,6 +151,7 @@ fn manifest(entries: usize) -> Manifest {
             vocabulary_sha256: String::new(),
         },
         output: OutputLayout {
+            kind: OutputKind::Scores,
             labels: vec!["a".to_owned()],
             scale: vec![1.0],
         },

@@ -5,7 +5,7 @@ mod common;
 use cipherformer_circuit::parameters::{INSECURE_TOY, STANDARD_2048};
 use cipherformer_circuit::{Function, evaluate};
 use cipherformer_fhe::{
-    Encrypted, EncryptedBag, EncryptedScores, FheError, PreparedCircuit, SecretKey,
+    Encrypted, EncryptedBag, EncryptedScores, EvaluationKey, FheError, PreparedCircuit, SecretKey,
     SeededEvaluationKey, size_limit,
 };
 use common::{circuit, client};
@@ -129,7 +129,7 @@ fn fresh_requests_for_one_text_differ() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(256))]
 
     #[test]
     fn damage_is_noticed(which in 0..3usize, position in any::<prop::sample::Index>(), bit in 0..8u8) {
@@ -160,11 +160,13 @@ proptest! {
         prop_assert!(read_all(&sealed).iter().all(Result::is_err));
     }
 
-    /// Damage behind a right checksum must not panic either: a hostile client can make one.
+    /// Damage behind a right checksum must not panic either, nor what is done with what is let through:
+    /// a hostile peer can make both. Fields stand before and behind the numbers.
     #[test]
     fn resealed_damage_never_panics(
         which in 0..3usize,
-        position in 32..400usize,
+        from_the_end in any::<bool>(),
+        distance in 0..400usize,
         value in any::<u8>(),
     ) {
         use sha2::Digest;
@@ -172,9 +174,25 @@ proptest! {
         static MESSAGES: OnceLock<Messages> = OnceLock::new();
         let messages = MESSAGES.get_or_init(messages);
         let mut bytes = [&messages.key, &messages.request, &messages.response][which].clone();
+        let last = bytes.len() - 1;
+        let position = if from_the_end { last - distance } else { 32 + distance };
         bytes[position] = value;
         let checksum = sha2::Sha256::digest(&bytes[32..]);
         bytes[..32].copy_from_slice(&checksum);
-        let _ = read_all(&bytes);
+        use_all(&bytes);
+    }
+}
+
+/// Reads bytes as everything they could be, and uses what is accepted.
+fn use_all(bytes: &[u8]) {
+    if let Ok(key) = SeededEvaluationKey::from_bytes(bytes, &INSECURE_TOY) {
+        EvaluationKey::expand(key, &INSECURE_TOY);
+    }
+    if let Ok(bag) = EncryptedBag::from_bytes(bytes, ENTRIES, &INSECURE_TOY) {
+        bag.expand(&INSECURE_TOY);
+    }
+    if let Ok(scores) = EncryptedScores::from_bytes(bytes, 2, &INSECURE_TOY) {
+        let secret = SecretKey::generate(&INSECURE_TOY);
+        scores.decrypt(&secret).expect("same parameters");
     }
 }

@@ -9,18 +9,21 @@ use crate::guard::{Figures, Training};
 use crate::metrics::Metrics;
 use crate::recipe::Recipe;
 
+/// What we know of the shipped data and of guards like this one, beyond what training measures.
 const LIMITS: &str = "\
-- **English, short.** The data is English, half of it below ten words. Other languages, long documents and
-  code have not been measured. Only the first 160 words of a text are looked at, and at most 128 known
-  features.
+- **English, short.** Other languages, long documents and code have not been measured; the end of a long text
+  is not looked at (the client says so).
 - **Ambiguous labels.** Whether \"show me your instructions\" is an injection depends on what the system is
   for; some labels of the data are debatable, and no model can do better than they are.
-- **Topic shift.** On groups of topics that were held out of training, accuracy fell to about 93 % in our
-  trials. Expect that, rather than the figures above, on prompts unlike the data.
+- **Topic shift.** When whole groups of topics were held out of training, in trials that training does not
+  repeat, accuracy fell to about 93 %. Expect that, rather than the figures above, on prompts unlike the data.
+- **Overlap.** Six of the shipped validation texts stand in the training file too, but for case and
+  punctuation. The recipe was chosen by five-fold accuracy on the training file, so that figure is a little
+  optimistic as well.
 - **Adversaries adapt.** Anyone who can ask often enough can find wordings that pass: spelling with
   look-alike letters, other languages, indirect requests. This guard is one signal among others, not a
   security boundary.
-- **False alarms.** Every benign prompt that talks about prompts, rules or instructions is at risk.
+- **False alarms.** Very short texts, and every benign prompt that talks about prompts, rules or instructions is at risk.
 ";
 
 /// The card as Markdown.
@@ -106,8 +109,7 @@ fn tables(figures: &Figures) -> String {
         row("5-fold on train, float", &cross.float);
         row("5-fold on train, reference", &cross.reference);
         text.push_str(
-            "\nThe validation texts are easier than the training texts, so the five-fold figures are the more\n\
-             honest estimate for texts of this kind.\n",
+            "\nIn five-fold, each text of the training file is judged by a model that was trained without its fold.\n",
         );
     }
     text
@@ -117,7 +119,7 @@ fn cost(figures: &Figures) -> String {
     let estimate = &figures.estimate;
     format!(
         "{} LUTs and {} ring products a prompt; {:.1} kB a request, {:.1} kB a response, {:.1} MB an\n\
-         evaluation key; about {:.2} s on one core. Largest noise at a LUT input: {:.2} % of its range;\n\
+         evaluation key; about {:.2} s on one core. Largest noise at a LUT input: {:.3} % of its range;\n\
          largest probability of a failure: 2^{:.0}. {} bits of security.\n",
         estimate.luts,
         estimate.ring_products,

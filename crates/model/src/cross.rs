@@ -30,7 +30,7 @@ pub struct CrossValidation {
 
 /// Trains five times, each time without a fifth of the examples, and measures on those. Texts that differ
 /// only in case and punctuation are never on both sides. `step` is called after every step of training,
-/// [`steps`] times.
+/// `steps` times.
 ///
 /// # Errors
 /// As training on all of the examples.

@@ -181,8 +181,8 @@ pub enum ServerError {
     Input(FheError),
 
     // The operator has to act, or the client to wait.
-    /// All workers are busy and the queue is full.
-    #[error("the server has as many evaluations waiting as it accepts; try again in a second")]
+    /// The queue of evaluations is full, or as many keys are being uploaded as may be.
+    #[error("the server has as much work waiting as it accepts; try again in a second")]
     Busy,
     /// The circuit's folder is damaged.
     #[error(

@@ -1,7 +1,6 @@
 //! What is done for a request, apart from HTTP.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use cipherformer_circuit::{self as circuit, Observer, ParameterSet, evaluate, parameters};
@@ -143,18 +142,15 @@ impl Service {
 pub(crate) fn parameter_set(name: &str) -> Result<&'static ParameterSet, ServerError> {
     parameters::by_name(name).ok_or_else(|| ServerError::UnknownParameterSet {
         name: name.chars().take(64).collect(),
-        known: parameters::ALL
-            .iter()
-            .map(|set| set.name)
-            .collect::<Vec<_>>()
-            .join(", "),
+        known: parameters::names(),
     })
 }
 
 /// Passes on how far an evaluation is; never goes backwards, though many threads report.
 struct Watch {
     watch: Box<dyn Fn(Progress) + Send + Sync>,
-    luts_done: AtomicUsize,
+    /// Held while a report is passed on, so that they arrive in order.
+    luts_done: Mutex<usize>,
     luts_total: usize,
 }
 
@@ -162,7 +158,7 @@ impl Watch {
     fn new(watch: impl Fn(Progress) + Send + Sync + 'static, luts_total: usize) -> Self {
         Self {
             watch: Box::new(watch),
-            luts_done: AtomicUsize::new(0),
+            luts_done: Mutex::default(),
             luts_total,
         }
     }
@@ -182,10 +178,12 @@ impl Watch {
 
 impl Observer<Encrypted<'_>> for Watch {
     fn progress(&self, progress: circuit::Progress<'_>) {
-        let before = self
+        let mut before = self
             .luts_done
-            .fetch_max(progress.luts_done, Ordering::Relaxed);
-        if progress.luts_done > before {
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if progress.luts_done > *before {
+            *before = progress.luts_done;
             self.send(EVALUATING, progress.luts_done);
         }
     }

@@ -114,7 +114,8 @@ impl KeyHome {
         }
         let _lock = self.lock(parameters)?;
         let mut gone = Vec::new();
-        for path in [SECRET, EVALUATION, RECORD].map(|name| folder.join(name)) {
+        // The record first: without it, readers do not take the rest for damaged keys.
+        for path in [RECORD, SECRET, EVALUATION].map(|name| folder.join(name)) {
             if files::remove(&path)? {
                 gone.push(path);
             }
@@ -246,8 +247,7 @@ fn load_secret(
     record: &KeyRecord,
 ) -> Result<SecretKey, ClientError> {
     let bytes = files::read_private(path, SMALL_FILE_LIMIT)?;
-    let secret = SecretKey::from_bytes(&bytes)
-        .map_err(|_| damaged(path, "its checksum does not match its content"))?;
+    let secret = SecretKey::from_bytes(&bytes).map_err(|error| damaged(path, error.to_string()))?;
     if secret.parameters() != parameters {
         return Err(damaged(path, "it is of another parameter set"));
     }

@@ -77,7 +77,7 @@ impl SeededEvaluationKey {
 
     /// The bytes to send, checksum first.
     pub fn to_bytes(&self) -> Vec<u8> {
-        wire::seal(self)
+        wire::encode(self)
     }
 
     /// Reads what a client sent and checks every dimension against the parameter set.
@@ -86,7 +86,7 @@ impl SeededEvaluationKey {
     /// Too large, damaged, malformed, or of another parameter set.
     pub fn from_bytes(bytes: &[u8], parameters: &'static ParameterSet) -> Result<Self, FheError> {
         let limit = wire::size_limit(parameters.evaluation_key_bytes());
-        let key: Self = wire::open(WHAT, bytes, limit)?;
+        let key: Self = wire::decode(WHAT, bytes, limit)?;
         wire::same_set(WHAT, parameters, &key.parameter_set)?;
         if !key.fits(parameters) {
             return Err(FheError::Malformed {

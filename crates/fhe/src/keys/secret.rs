@@ -81,7 +81,7 @@ impl SecretKey {
             ring: bits(&self.ring),
             lwe: bits(&self.lwe),
         });
-        Zeroizing::new(wire::seal(&*stored))
+        Zeroizing::new(wire::encode(&*stored))
     }
 
     /// Reads the stored form.
@@ -89,7 +89,7 @@ impl SecretKey {
     /// # Errors
     /// Damaged or malformed bytes, or an unknown parameter set. No error says anything of the bits.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, FheError> {
-        let stored = wire::open::<StoredSecretKey>(WHAT, bytes, wire::SECRET_KEY_LIMIT)?;
+        let stored = wire::decode::<StoredSecretKey>(WHAT, bytes, wire::SECRET_KEY_LIMIT)?;
         let stored = Zeroizing::new(stored);
         let parameters = convert::parameter_set(WHAT, &stored.parameter_set)?;
         let read = |bits: &[u8], dimension: usize| {
@@ -113,7 +113,7 @@ impl SecretKey {
     /// Encrypts torus values, N a ring ciphertext, as bodies and the seed of the masks.
     ///
     /// The noise is `fresh_variance`. `plaintext` is a multiple of N long.
-    pub(crate) fn encrypt_seeded(&self, plaintext: Vec<u64>) -> SeededGlweCiphertextListOwned<u64> {
+    pub(crate) fn encrypt_seeded(&self, plaintext: &[u64]) -> SeededGlweCiphertextListOwned<u64> {
         let mut seeder = new_seeder();
         let mut list = SeededGlweCiphertextList::new(
             0,

@@ -2,6 +2,7 @@
 
 use cipherformer_circuit::ParameterSet;
 use tfhe::core_crypto::prelude::*;
+use zeroize::Zeroizing;
 
 use crate::Packed;
 use crate::convert;
@@ -20,15 +21,18 @@ pub(crate) fn generate(secret: &SecretKey) -> SeededGlweCiphertextListOwned<u64>
     let parameters = secret.parameters();
     let gadget = parameters.ring_key_switch;
     let key = secret.ring();
-    let mut messages = Vec::new();
-    for i in 1..=parameters.ring_dimension.ilog2() {
-        let rotated = substitute(key.as_ref(), (1 << i) + 1);
+    let depth = parameters.ring_dimension.ilog2();
+    // Full of key bits: at full size from the start, so that no copy is left behind, and wiped.
+    let size = depth as usize * gadget.levels as usize * parameters.ring_dimension;
+    let mut messages = Zeroizing::new(Vec::with_capacity(size));
+    for i in 1..=depth {
+        let rotated = Zeroizing::new(substitute(key.as_ref(), (1 << i) + 1));
         for level in 1..=gadget.levels {
             let factor = 1u64 << (64 - gadget.base_log * level);
             messages.extend(rotated.iter().map(|s| s.wrapping_mul(factor)));
         }
     }
-    secret.encrypt_seeded(messages)
+    secret.encrypt_seeded(&messages)
 }
 
 /// Whether a list from outside has the shape that [`generate`] gives it.
@@ -129,9 +133,9 @@ mod tests {
         let mut transform = Transform::new(convert::ring_size(parameters));
         let mut squares = 0.0;
         for i in 1..=8 {
-            let plain = vec![1 << 60; parameters.ring_dimension];
+            let plain = [1 << 60; STANDARD_2048.ring_dimension];
             let list = secret
-                .encrypt_seeded(plain)
+                .encrypt_seeded(&plain)
                 .decompress_into_glwe_ciphertext_list();
             let input = Packed::from_container(
                 list.into_container(),

@@ -5,12 +5,14 @@ use std::time::Duration;
 use axum::body::{Body, BodyDataStream, Bytes};
 use axum::http::{HeaderMap, header};
 use futures_util::StreamExt;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout_at};
 
 use crate::error::ServerError;
 
 /// A client that sends nothing for so long has gone.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// No body takes longer: 31 MB in this time are 100 kB a second.
+const DEADLINE: Duration = Duration::from_secs(300);
 
 /// A body that may have `limit` bytes.
 pub(super) struct Limited {
@@ -18,6 +20,7 @@ pub(super) struct Limited {
     stream: BodyDataStream,
     limit: usize,
     read: usize,
+    deadline: Instant,
 }
 
 impl Limited {
@@ -39,12 +42,14 @@ impl Limited {
             stream: body.into_data_stream(),
             limit,
             read: 0,
+            deadline: Instant::now() + DEADLINE,
         })
     }
 
     /// The next piece; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ServerError> {
-        let piece = timeout(PATIENCE, self.stream.next()).await;
+        let until = self.deadline.min(Instant::now() + PATIENCE);
+        let piece = timeout_at(until, self.stream.next()).await;
         let Some(piece) = piece.map_err(|_| ServerError::BodyInterrupted)? else {
             return Ok(None);
         };

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use cipherformer_circuit::ParameterSet;
+use cipherformer_circuit::{ParameterSet, parameters};
 
 use crate::error::StartError;
 
@@ -12,8 +12,9 @@ use crate::error::StartError;
 #[derive(Debug)]
 pub(super) struct Directory {
     root: PathBuf,
-    /// Released by the system when the process ends, however it ends.
-    _lock: Option<File>,
+    /// Released by the system when the process ends, however it ends. Without it, another server may be
+    /// using the directory: nothing is written.
+    lock: Option<File>,
 }
 
 impl Directory {
@@ -38,12 +39,19 @@ impl Directory {
         };
         let directory = Self {
             root: root.to_owned(),
-            _lock: lock,
+            lock,
         };
-        if let Err(error) = directory.prepare() {
+        if directory.writable()
+            && let Err(error) = directory.prepare()
+        {
             tracing::warn!(%error, "the data directory cannot be prepared: no key can be registered");
         }
         Ok(directory)
+    }
+
+    /// Whether this server may write.
+    pub(super) fn writable(&self) -> bool {
+        self.lock.is_some()
     }
 
     /// Where uploads are written.
@@ -57,7 +65,11 @@ impl Directory {
     }
 
     fn prepare(&self) -> io::Result<()> {
-        make_private(&self.root.join("keys"))?;
+        let keys = self.root.join("keys");
+        for set in parameters::ALL {
+            make_private(&keys.join(set.name))?;
+        }
+        sync(&keys)?;
         make_private(&self.incoming())?;
         for item in fs::read_dir(self.incoming())? {
             let path = item?.path();

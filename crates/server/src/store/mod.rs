@@ -21,10 +21,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use cipherformer_circuit::{ParameterSet, parameters};
 use cipherformer_fhe::{FheError, SeededEvaluationKey, size_limit};
 use cipherformer_protocol::KeyId;
+use tokio::sync::Semaphore;
 
 use crate::error::{ServerError, StartError};
 use directory::Directory;
 pub(crate) use upload::Upload;
+
+/// Uploads that may be under way at the same time; each may take as much disk as a key.
+const UPLOADS: usize = 16;
 
 /// What is known of a stored key without reading it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -45,6 +49,8 @@ pub(crate) struct KeyStore {
     /// Held while a key's file is put in place or set aside, so that a good one that just arrived is
     /// never set aside in place of the bad one before it.
     changes: Mutex<()>,
+    /// One permit for each upload that may be under way.
+    uploads: Arc<Semaphore>,
     /// Held while an upload is verified, which takes twice its size in memory.
     verifying: Arc<tokio::sync::Mutex<()>>,
 }
@@ -60,6 +66,7 @@ impl KeyStore {
         Ok(Self {
             directory: Directory::open(data_dir)?,
             changes: Mutex::default(),
+            uploads: Arc::new(Semaphore::new(UPLOADS)),
             verifying: Arc::default(),
         })
     }
@@ -89,14 +96,22 @@ impl KeyStore {
             Ok(key) => Ok(key),
             Err(reason) => {
                 tracing::error!(key = short(id), %reason, "stored key is damaged");
-                self.set_aside(id, parameters)
+                Err(self.set_aside(id, parameters))
             }
         }
     }
 
     /// Begins an upload; nothing of it is visible until [`KeyStore::finish`].
+    ///
+    /// # Errors
+    /// Too many under way, or a directory that cannot be written.
     pub(crate) fn upload(&self) -> Result<Upload, ServerError> {
-        Upload::new(self.directory.incoming())
+        let place = Arc::clone(&self.uploads).try_acquire_owned();
+        let place = place.map_err(|_| ServerError::Busy)?;
+        if !self.directory.writable() {
+            return Err(ServerError::StorageUnavailable);
+        }
+        Upload::new(self.directory.incoming(), place)
             .map_err(|error| ServerError::storage("beginning an upload", &error))
     }
 
@@ -136,26 +151,27 @@ impl KeyStore {
         let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
         let new = self.find(id)?.is_none();
         let folder = self.directory.keys(parameters);
-        directory::make_private(&folder)
-            .and_then(|()| upload.persist(&folder, &id.to_string()))
+        upload
+            .persist(&folder, &id.to_string())
             .map_err(|error| ServerError::storage("storing a key", &error))?;
         Ok(new)
     }
 
-    fn set_aside<T>(
-        &self,
-        id: &KeyId,
-        parameters: &'static ParameterSet,
-    ) -> Result<T, ServerError> {
+    /// Returns what to tell the client.
+    fn set_aside(&self, id: &KeyId, parameters: &'static ParameterSet) -> ServerError {
         let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        if self.read(id, parameters)?.is_err() {
+        let still_damaged = match self.read(id, parameters) {
+            Ok(key) => key.is_err(),
+            Err(error) => return error,
+        };
+        if still_damaged {
             let path = self.path(id, parameters);
             let aside = path.with_extension("damaged");
             if let Err(error) = fs::rename(&path, &aside) {
                 tracing::error!(key = short(id), %error, "a damaged key cannot be set aside");
             }
         }
-        Err(ServerError::DamagedKey { id: id.clone() })
+        ServerError::DamagedKey { id: id.clone() }
     }
 
     /// The outer error is the disk's, the inner one the content's.

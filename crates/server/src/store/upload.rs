@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use tempfile::TempPath;
 use tokio::fs::File;
 use tokio::io::AsyncWriteExt;
+use tokio::sync::OwnedSemaphorePermit;
 
 use crate::error::ServerError;
 use crate::store::directory;
@@ -16,11 +17,12 @@ use crate::store::directory;
 pub(crate) struct Upload {
     file: File,
     path: TempPath,
+    _place: OwnedSemaphorePermit,
 }
 
 impl Upload {
     /// An empty file that only this user can read, as temporary files are.
-    pub(super) fn new(folder: PathBuf) -> io::Result<Self> {
+    pub(super) fn new(folder: PathBuf, place: OwnedSemaphorePermit) -> io::Result<Self> {
         let (file, path) = tempfile::Builder::new()
             .prefix("key-")
             .tempfile_in(folder)?
@@ -28,6 +30,7 @@ impl Upload {
         Ok(Self {
             file: File::from_std(file),
             path,
+            _place: place,
         })
     }
 

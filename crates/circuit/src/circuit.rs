@@ -113,8 +113,7 @@ impl Circuit {
     fn check_noise(&self) -> Result<(), CircuitError> {
         for node in &self.nodes {
             if let Some(got) = worst_failure(node, &self.nodes, self.parameters)
-                && !(got <= FAILURE_LIMIT_LOG2)
-            // a NaN must not pass
+                && (got.is_nan() || got > FAILURE_LIMIT_LOG2)
             {
                 return Err(CircuitError::NoiseBudget {
                     layer: node.name.clone(),

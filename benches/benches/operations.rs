@@ -1,6 +1,6 @@
 //! Single operations at the real parameters.
 //!
-//! `cargo bench -p cipherformer-benches --bench operations`; for one core, `RAYON_NUM_THREADS=1`.
+//! `cargo bench --workspace --bench operations`; for one core, `RAYON_NUM_THREADS=1`.
 
 use cipherformer_benches::{Keys, spread};
 use cipherformer_circuit::Function;

@@ -1,6 +1,6 @@
 //! The prompt guard, step by step, at the real parameters.
 //!
-//! `cargo bench -p cipherformer-benches --bench prompt_guard`
+//! `cargo bench --workspace --bench prompt_guard`
 
 use cipherformer_benches::{Keys, shipped_circuit};
 use cipherformer_circuit::evaluate;

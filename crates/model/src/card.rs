@@ -23,7 +23,8 @@ const LIMITS: &str = "\
 - **Adversaries adapt.** Anyone who can ask often enough can find wordings that pass: spelling with
   look-alike letters, other languages, indirect requests. This guard is one signal among others, not a
   security boundary.
-- **False alarms.** Very short texts, and every benign prompt that talks about prompts, rules or instructions is at risk.
+- **False alarms.** Very short texts (\"hello\", \"thanks\") are taken for injections: all 146 texts below 25
+  characters in the shipped training file are. Benign prompts about prompts, rules or instructions are at risk.
 ";
 
 /// The card as Markdown.

@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: five keys of 91 MB.
+/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: four keys of 91 MB.
 ///
 /// With the 150 MB that expanding one more key needs for a moment, it keeps the server well under 1 GB.
-pub const KEY_MEMORY_MB: usize = 512;
+pub const KEY_MEMORY_MB: usize = 384;
 /// Evaluations at the same time, unless told otherwise: each one uses all cores.
 pub const WORKERS: usize = 1;
 /// Evaluations that may wait for a worker, unless told otherwise.

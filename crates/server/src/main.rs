@@ -16,8 +16,11 @@ struct Options {
     config: Config,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// Threads for work that blocks: one verifies, one evaluates, the others write uploads. More would each
+/// keep their own pool of freed memory, and keys are large.
+const BLOCKING_THREADS: usize = 4;
+
+fn main() -> ExitCode {
     let options = Options::parse();
     // Standard output is for the address alone, so that programs can wait for it.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
@@ -26,13 +29,22 @@ async fn main() -> ExitCode {
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .init();
-    match run(&options.config).await {
+    match start(&options.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn start(config: &Config) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .max_blocking_threads(BLOCKING_THREADS)
+        .enable_all()
+        .build()
+        .context("cannot start the runtime")?;
+    runtime.block_on(run(config))
 }
 
 async fn run(config: &Config) -> anyhow::Result<()> {

@@ -14,7 +14,7 @@ use crate::keys::KeyCache;
 use crate::schedule::{Place, Scheduler};
 use crate::store::{KeyStore, short};
 
-// Steps of an evaluation, as clients see them. They say nothing of the model's layers.
+// Steps of an evaluation, as clients see them: no names of layers.
 const WAITING: &str = "waiting for a turn";
 const PREPARING: &str = "preparing the key";
 const EVALUATING: &str = "evaluating";
@@ -105,7 +105,7 @@ impl Service {
         let mut engine = Encrypted::new(&request.circuit, &key).map_err(bug)?;
         let output = evaluate(circuit, &mut engine, &request.input, watch).map_err(bug)?;
         let counters = engine.counters();
-        let server_ms = start.elapsed().as_secs_f64() * 1000.0;
+        let server_ms = start.elapsed().as_micros() as f64 / 1000.0;
         tracing::info!(
             circuit = circuit.manifest().name,
             key = short(&request.key),

@@ -36,8 +36,8 @@ pub(crate) struct Classify {
     /// Print one JSON object a text, one a line
     #[arg(long)]
     pub(crate) json: bool,
-    /// The text, or `-` for one text a line from standard input; after `--` if it starts with a hyphen
-    #[arg(value_name = "TEXT")]
+    /// The text, or `-` for one text a line from standard input; after `--` if it could be an option
+    #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) text: OsString,
 }
 

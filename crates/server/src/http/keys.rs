@@ -13,7 +13,7 @@ use serde::Deserialize;
 use crate::error::ServerError;
 use crate::http::body::Limited;
 use crate::service::{Service, parameter_set};
-use crate::store::{key_limit, short};
+use crate::store::{Upload, key_limit, short};
 
 /// The query of an upload.
 #[derive(Deserialize)]
@@ -40,11 +40,14 @@ pub(super) async fn register(
     let id = key_id(&id?)?;
     let parameters = parameter_set(&query?.parameter_set)?;
     let mut body = Limited::new("evaluation key", &headers, body, key_limit(parameters))?;
-    let mut upload = service.store.upload()?;
-    while let Some(piece) = body.next().await? {
-        upload.write(&piece).await?;
-    }
-    upload.sync().await?;
+    let upload = match receive(&service, &mut body).await {
+        Ok(upload) => upload,
+        Err(error) => {
+            // A client that is still sending would not see an answer.
+            body.drain().await;
+            return Err(error);
+        }
+    };
     let store = Arc::clone(&service.store);
     let new = store.finish(upload, id.clone(), parameters).await?;
     tracing::info!(key = short(&id), new, "key registered");
@@ -54,6 +57,15 @@ pub(super) async fn register(
         StatusCode::OK
     };
     Ok((status, Json(service.key_info(&id)?)))
+}
+
+async fn receive(service: &Service, body: &mut Limited) -> Result<Upload, ServerError> {
+    let mut upload = service.store.upload()?;
+    while let Some(piece) = body.next().await? {
+        upload.write(&piece).await?;
+    }
+    upload.sync().await?;
+    Ok(upload)
 }
 
 /// Reads a key id from a path or query.

@@ -1,7 +1,7 @@
 //! What a model must satisfy before it is lowered, and a lowered circuit before it is used.
 
 use crate::error::CircuitError;
-use crate::graph::Node;
+use crate::graph::{Node, Value};
 use crate::model::{Dense, Embedding};
 
 /// A table with at least one row and column, and a step and a bias for each column.
@@ -31,9 +31,8 @@ pub(crate) fn check_dense(layer: &str, dense: &Dense, inputs: usize) -> Result<(
 pub(crate) fn check_finite(nodes: &[Node]) -> Result<(), CircuitError> {
     for node in nodes {
         let finite = |x: f64| x.is_finite();
-        let fits = |v: &crate::graph::Value| {
-            finite(v.scale) && v.scale > 0.0 && finite(v.bound) && finite(v.variance)
-        };
+        let fits =
+            |v: &Value| finite(v.scale) && v.scale > 0.0 && finite(v.bound) && finite(v.variance);
         if !node.values.iter().all(fits) {
             return Err(CircuitError::Value {
                 layer: node.name.clone(),

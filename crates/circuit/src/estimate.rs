@@ -83,10 +83,7 @@ pub fn estimate(circuit: &Circuit) -> Estimate {
 pub(crate) fn worst_failure(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> Option<f64> {
     let (half_range, added) = match node.op {
         Op::Lut { .. } => (LUT_HALF_RANGE, parameters.lut_input_variance()),
-        Op::Response => (
-            RESPONSE_HALF_RANGE,
-            parameters.packing_variance() + parameters.response_variance(),
-        ),
+        Op::Response => (RESPONSE_HALF_RANGE, parameters.output_variance()),
         Op::Lookup { .. } | Op::Linear { .. } => return None,
     };
     let inputs = &nodes[node.inputs.first()?.0].values;

@@ -91,6 +91,12 @@ impl LutCell {
     }
 }
 
+/// The torus value at the centre of a LUT table's cell: cell i of N stands for inputs of
+/// [i, i + 1) / 2N - 1/4.
+pub fn cell_centre(index: usize, cells: usize) -> f64 {
+    (index as f64 + 0.5) / (2.0 * cells as f64) - 0.25
+}
+
 /// A primitive operation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {

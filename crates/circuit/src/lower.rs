@@ -10,7 +10,7 @@
 use crate::check::{check_dense, check_embedding, check_finite, no_room, shape};
 use crate::error::CircuitError;
 use crate::function::Function;
-use crate::graph::{LutCell, Node, NodeId, Op, Value};
+use crate::graph::{LutCell, Node, NodeId, Op, Value, cell_centre};
 use crate::model::{Block, Dense, Embedding, Model};
 use crate::noise::guard_in_stds;
 use crate::parameters::ParameterSet;
@@ -186,9 +186,7 @@ fn lower_response(nodes: &[Node], parameters: &ParameterSet) -> Node {
         .values
         .iter()
         .map(|value| Value {
-            variance: value.variance
-                + parameters.packing_variance()
-                + parameters.response_variance(),
+            variance: value.variance + parameters.output_variance(),
             ..*value
         })
         .collect();
@@ -214,7 +212,7 @@ fn output_scale(dense: &Dense, largest: &[f64], last: bool, parameters: &Paramet
             let carried =
                 square_sum(row_weights.iter().copied()) * parameters.lut_output_variance();
             if last {
-                let added = parameters.packing_variance() + parameters.response_variance();
+                let added = parameters.output_variance();
                 let bias = dense.bias[row].abs() / dense.weights.step[row];
                 room(RESPONSE_HALF_RANGE, carried + added) / (sum + bias)
             } else {
@@ -228,9 +226,10 @@ fn output_scale(dense: &Dense, largest: &[f64], last: bool, parameters: &Paramet
 /// included: over the cells of its table, which is all that a LUT can return, and both ends.
 fn largest_output(function: Function, value: &Value, bias: f64, cells: usize) -> f64 {
     let at = |torus: f64| function.evaluate(torus / value.scale + bias).abs();
-    let centre = |i: usize| (i as f64 + 0.5) / (2 * cells) as f64 - LUT_HALF_RANGE;
     let ends = at(-LUT_HALF_RANGE).max(at(LUT_HALF_RANGE));
-    (0..cells).map(|i| at(centre(i))).fold(ends, f64::max)
+    (0..cells)
+        .map(|i| at(cell_centre(i, cells)))
+        .fold(ends, f64::max)
 }
 
 /// To the 24 bits of an `f32`: the manifest holds scales, and must not depend on the last bit of a

@@ -98,6 +98,11 @@ impl ParameterSet {
         })
     }
 
+    /// Added to values on their way into a response: packing, then rounding.
+    pub fn output_variance(&self) -> f64 {
+        self.packing_variance() + self.response_variance()
+    }
+
     /// Added by rounding a response to `response_modulus_log` bits a coefficient.
     pub fn response_variance(&self) -> f64 {
         let step = (-f64::from(self.response_modulus_log)).exp2();

@@ -7,7 +7,7 @@ use rand_distr::{Distribution, StandardNormal};
 use crate::error::CircuitError;
 use crate::evaluate::{At, Engine};
 use crate::features::Bag;
-use crate::graph::{IntMatrix, LutCell};
+use crate::graph::{IntMatrix, LutCell, cell_centre};
 use crate::parameters::ParameterSet;
 
 /// Torus values in `f64`, without noise: the oracle that everything else is compared with.
@@ -130,7 +130,7 @@ impl Engine for Simulate {
     }
 
     fn respond(&mut self, _at: At<'_>, values: &Vec<f64>) -> Result<Vec<f64>, CircuitError> {
-        let added = self.parameters.packing_variance() + self.parameters.response_variance();
+        let added = self.parameters.output_variance();
         Ok(values
             .iter()
             .map(|&value| wrap(value + self.noise(added)))
@@ -141,15 +141,14 @@ impl Engine for Simulate {
 /// What a blind rotation returns for this torus value: the table has one cell for each 1/(2N) of the
 /// half torus starting at -1/4, and the other half holds the same values negated.
 fn apply_table(cell: &LutCell, torus: f64, polynomial_size: usize) -> f64 {
-    let cells = polynomial_size as f64 * 2.0;
     let shifted = (torus + 0.25).rem_euclid(1.0);
     let (position, sign) = if shifted < 0.5 {
         (shifted, 1.0)
     } else {
         (shifted - 0.5, -1.0)
     };
-    let centre = ((position * cells).floor() + 0.5) / cells;
-    sign * cell.apply(centre - 0.25)
+    let index = (position * 2.0 * polynomial_size as f64).floor() as usize;
+    sign * cell.apply(cell_centre(index, polynomial_size))
 }
 
 /// The representative in [-1/2, 1/2).

@@ -139,8 +139,7 @@ impl PublicCircuit {
 
     /// Standard deviation that packing and rounding of a response alone give to a score.
     fn noise(&self, scale: f64) -> f64 {
-        let variance = self.parameters.packing_variance() + self.parameters.response_variance();
-        variance.sqrt() / scale
+        self.parameters.output_variance().sqrt() / scale
     }
 }
 

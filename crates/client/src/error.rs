@@ -169,12 +169,16 @@ impl ClientError {
     }
 }
 
-/// What a peer wrote, safe to show on a terminal: one line, no control characters, not too long.
+/// What a peer wrote, safe to show on a terminal, and not too long.
 pub(crate) fn printable(text: &str) -> String {
-    const LONGEST: usize = 400;
+    one_line(text, 400)
+}
+
+/// A text on one line, without anything that controls a terminal, cut after `longest` characters.
+pub fn one_line(text: &str, longest: usize) -> String {
     let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let mut shown: String = text.chars().take(LONGEST).map(clean).collect();
-    if text.chars().nth(LONGEST).is_some() {
+    let mut shown: String = text.chars().take(longest).map(clean).collect();
+    if text.chars().nth(longest).is_some() {
         shown.push('…');
     }
     shown

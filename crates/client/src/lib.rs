@@ -33,6 +33,6 @@ pub use bar::Bar;
 pub use circuit::{PublicCircuit, Request, Verdict};
 pub use classification::Classification;
 pub use client::Client;
-pub use error::ClientError;
+pub use error::{ClientError, one_line};
 pub use keys::{KeyHome, KeyRecord, Keys};
 pub use observer::{Activity, Observer};

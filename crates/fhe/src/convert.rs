@@ -49,7 +49,12 @@ pub(crate) fn to_torus(x: f64) -> u64 {
 
 /// The upper 32 bits of a torus element, rounded.
 pub(crate) fn round_to_32_bits(torus: u64) -> u32 {
-    (torus.wrapping_add(1 << 31) >> 32) as u32
+    rounded_shift(torus, 32) as u32
+}
+
+/// x / 2^shift to the nearest integer, halves up; at least one bit is shifted out.
+pub(crate) fn rounded_shift(x: u64, shift: u32) -> u64 {
+    (x >> shift) + ((x >> (shift - 1)) & 1)
 }
 
 /// The representative of a torus element in [-1/2, 1/2).

@@ -7,7 +7,7 @@
 use cipherformer_circuit::parameters::Decomposition;
 use tfhe::core_crypto::prelude::*;
 
-use crate::convert::round_to_32_bits;
+use crate::convert::{round_to_32_bits, rounded_shift};
 
 /// Key-switching key, rounded to 32 bits.
 pub(crate) struct KeySwitchKey {
@@ -71,7 +71,7 @@ impl KeySwitchKey {
             // Rounded to the digits that are kept; then digit by digit from the lowest, each above
             // half the base made negative with a carry into the next.
             let dropped = 64 - base_log * levels;
-            let mut rest = (x >> dropped).wrapping_add((x >> (dropped - 1)) & 1);
+            let mut rest = rounded_shift(x, dropped);
             for _ in 0..levels {
                 let digit = rest & mask;
                 let carry = u64::from(digit >= half);

@@ -5,13 +5,13 @@
 //! bootstrapping key once).
 
 use cipherformer_circuit::ParameterSet;
-use cipherformer_circuit::graph::LutCell;
+use cipherformer_circuit::graph::{LutCell, cell_centre};
 use rayon::prelude::*;
 use tfhe::core_crypto::fft_impl::fft64::crypto::bootstrap::batch_blind_rotate_assign_scratch;
 use tfhe::core_crypto::prelude::*;
 
 use crate::Scalars;
-use crate::convert::{self, to_torus};
+use crate::convert::{self, rounded_shift, to_torus};
 use crate::error::FheError;
 use crate::keys::EvaluationKey;
 
@@ -32,10 +32,7 @@ impl PreparedLut {
         let size = parameters.bootstrap_polynomial_size;
         let table = |cell: &LutCell| {
             (0..size)
-                .map(|i| {
-                    let centre = (i as f64 + 0.5) / (2.0 * size as f64);
-                    to_torus(cell.apply(centre - 0.25))
-                })
+                .map(|i| to_torus(cell.apply(cell_centre(i, size))))
                 .collect()
         };
         Self {
@@ -151,13 +148,13 @@ impl SwitchedLwe {
     /// taking from the body the mean of what rounding the mask does to the phase: half of the
     /// rounding errors, as half of the key bits are 1.
     fn new(value: &[u32], log_modulus: CiphertextModulusLog) -> Self {
-        let shift = 32 - log_modulus.0;
+        let shift = 32 - log_modulus.0 as u32;
         let (body, mask) = value.split_last().expect("a body is always there");
         let mut errors = 0i32;
         let mask = mask
             .iter()
             .map(|&x| {
-                let rounded = (x >> shift).wrapping_add((x >> (shift - 1)) & 1);
+                let rounded = rounded_shift(u64::from(x), shift) as u32;
                 errors = errors.wrapping_add((rounded << shift).wrapping_sub(x) as i32);
                 (rounded as usize) & ((1 << log_modulus.0) - 1)
             })

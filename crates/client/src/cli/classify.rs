@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use cipherformer_client::{Bar, Classification, Client, ClientError, KeyHome};
+use cipherformer_client::{Bar, Classification, Client, ClientError, KeyHome, one_line};
 
 use super::arguments::Classify;
 use super::print;
@@ -76,7 +76,11 @@ async fn classify_lines(
                 print_notes(&answer, &format!("line {lines}: note"));
                 match options.json {
                     true => print(&json(&answer))?,
-                    false => print(&format!("{}  {}", verdict(&answer), shown(&answer.text)))?,
+                    false => print(&format!(
+                        "{}  {}",
+                        verdict(&answer),
+                        one_line(&answer.text, SHOWN_CHARACTERS)
+                    ))?,
                 }
             }
             Err(reason) => {
@@ -143,14 +147,4 @@ fn readable(answer: &Classification) -> String {
 fn verdict(answer: &Classification) -> String {
     let scores: Vec<String> = answer.scores.iter().map(|s| format!("{s:+}")).collect();
     format!("{:<9} (scores {})", answer.label, scores.join(", "))
-}
-
-/// A text on one line, without anything that controls a terminal.
-fn shown(text: &str) -> String {
-    let clean = |c: char| if c.is_control() { ' ' } else { c };
-    let mut shown: String = text.chars().take(SHOWN_CHARACTERS).map(clean).collect();
-    if text.chars().nth(SHOWN_CHARACTERS).is_some() {
-        shown.push('…');
-    }
-    shown
 }

@@ -9,7 +9,7 @@
 use tfhe::core_crypto::algorithms::polynomial_algorithms::polynomial_wrapping_monic_monomial_mul_assign;
 use tfhe::core_crypto::prelude::*;
 
-use crate::convert;
+use crate::convert::{self, rounded_shift};
 use crate::error::FheError;
 use crate::fft::Transform;
 use crate::keys::EvaluationKey;
@@ -72,7 +72,7 @@ fn merge(leaves: &[Packed], depth: u32, key: &EvaluationKey, transform: &mut Tra
 /// The RLWE ciphertext with the LWE's value, divided by N, in coefficient 0; the rest is arbitrary.
 fn embed(lwe: &[u64], size: PolynomialSize) -> Packed {
     let shift = size.0.ilog2();
-    let divide = |x: u64| (x >> shift) + ((x >> (shift - 1)) & 1);
+    let divide = |x: u64| rounded_shift(x, shift);
     let mut glwe = Packed::new(0, convert::RING_GLWE_SIZE, size, convert::modulus());
     let (mask, body) = glwe.as_mut().split_at_mut(size.0);
     mask[0] = divide(lwe[0]);

@@ -26,6 +26,7 @@ mod model;
 pub mod noise;
 pub mod parameters;
 mod plain;
+pub mod transformer;
 
 pub use circuit::{Circuit, Description, FAILURE_LIMIT_LOG2};
 pub use digest::hex;

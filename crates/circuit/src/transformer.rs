@@ -1,0 +1,194 @@
+//! The private body of a decoder-only transformer, in real numbers, with the grids and ranges that its
+//! training settled on. Lowering makes integers and torus scales of it.
+//!
+//! Blocks are parallel (Wang and Komatsuzaki, "GPT-J-6B", 2021; Chowdhery et al., "PaLM", 2022, section 2):
+//! attention and MLP read the same normalised vector, and both are added to the residual:
+//! `x' = x + W_o attention(norm(x)) + W_2 gelu(W_1 norm(x) + b_1) + b_2`.
+//!
+//! Everything in the first block but attention is a function of one token and its position. It is
+//! therefore tabulated, and costs lookups instead of LUTs.
+
+use serde::{Deserialize, Serialize};
+
+/// A matrix of real numbers, row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Matrix {
+    rows: usize,
+    columns: usize,
+    data: Vec<f32>,
+}
+
+impl Matrix {
+    /// `data` holds `rows * columns` numbers, row by row; `None` when it does not.
+    pub fn new(rows: usize, columns: usize, data: Vec<f32>) -> Option<Self> {
+        (rows.checked_mul(columns) == Some(data.len())).then_some(Self {
+            rows,
+            columns,
+            data,
+        })
+    }
+
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Number of columns.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// All numbers, row by row.
+    pub fn data(&self) -> &[f32] {
+        &self.data
+    }
+
+    /// One row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.data[row * self.columns..(row + 1) * self.columns]
+    }
+
+    /// The matrix product, in `f64`, rounded once.
+    ///
+    /// # Panics
+    /// If the inner dimensions differ: callers have checked them.
+    pub fn times(&self, other: &Self) -> Self {
+        assert_eq!(self.columns, other.rows, "inner dimensions");
+        let data = (0..self.rows)
+            .flat_map(|row| {
+                (0..other.columns).map(move |column| {
+                    let terms = self.row(row).iter().enumerate();
+                    let sum: f64 = terms
+                        .map(|(i, &w)| f64::from(w) * f64::from(other.row(i)[column]))
+                        .sum();
+                    sum as f32
+                })
+            })
+            .collect();
+        Self {
+            rows: self.rows,
+            columns: other.columns,
+            data,
+        }
+    }
+}
+
+/// A decoder-only transformer over a small vocabulary.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Transformer {
+    /// How many heads; every matrix of queries, keys, values and outputs has them one after the other.
+    pub heads: usize,
+    /// What the first block makes of a token, for each position: as many as the context is long.
+    pub positions: Vec<TokenTables>,
+    /// One per block: attention, and the matrix W_o \[width x heads * head width\] after it.
+    pub attention: Vec<Attention>,
+    /// Blocks 2 and later; one fewer than `attention`.
+    pub blocks: Vec<TransformerBlock>,
+    /// \[vocabulary x width\]: logits of the last residual.
+    pub unembedding: Matrix,
+    /// \[vocabulary\].
+    pub unembedding_bias: Vec<f32>,
+}
+
+/// All that block 1 computes from a token at one position.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenTables {
+    /// Integers on the query grid of attention 1, \[vocabulary x heads * head width\].
+    pub queries: Vec<Vec<i8>>,
+    /// Integers on the key grid.
+    pub keys: Vec<Vec<i8>>,
+    /// Integers on the value grid.
+    pub values: Vec<Vec<i8>>,
+    /// \[vocabulary x width\]: the embedding plus the MLP's output: the residual after block 1, without
+    /// its attention.
+    pub residual: Matrix,
+}
+
+/// The numbers of one layer of attention. Queries, keys and values are small integers: they are
+/// multiplied with each other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Attention {
+    /// \[width x heads * head width\]: W_o.
+    pub output: Matrix,
+    /// Grids, ranges and forms.
+    pub numerics: AttentionNumerics,
+}
+
+/// For head h, with integers q_i, k_j, v_j and n positions (this one included):
+///
+/// ```text
+/// s_j = score_step * (q . k_j)
+/// u_j = round(gain / n * exp(cap * tanh(s_j / cap)))      (integers, at least 0)
+/// S   = sum of u_j
+/// a_i = value_step * sum_j u_j v_ji / max(S, floor * gain)
+/// ```
+///
+/// `u`, `q`, `k` and `v` are exact; each LUT adds its noise to its input: scores, S, and the sums of
+/// `u_j v_ji`, which are also cut to [`SCALED_LEVELS`] levels either side of 0.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AttentionNumerics {
+    /// Real score of one unit of q . k (the usual 1 / sqrt(head width) included).
+    pub score_step: f64,
+    /// Largest |q . k| in calibration; noise and unseen data may exceed it by [`MARGIN`].
+    pub score_range: f64,
+    /// Soft cap of the scores.
+    pub cap: f64,
+    /// Resolution of the exponentials.
+    pub gain: f64,
+    /// Smallest mean of exponentials that is told apart from less.
+    pub floor: f64,
+    /// Largest S / gain, the mean of exponentials, in calibration.
+    pub mean_range: f64,
+    /// Largest |sum of `u_j v_ji`| in calibration.
+    pub mix_range: f64,
+    /// Real value of one unit of v.
+    pub value_step: f64,
+}
+
+/// A block whose input is encrypted: norm, projections, MLP. Its attention is in [`Transformer::attention`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct TransformerBlock {
+    /// Grids, ranges and forms.
+    pub numerics: BlockNumerics,
+    /// \[heads * head width x width\], the norm's gain folded in; likewise keys and values.
+    pub query: Matrix,
+    /// See `query`.
+    pub key: Matrix,
+    /// See `query`.
+    pub value: Matrix,
+    /// \[hidden x width\]: W_1, the norm's gain folded in.
+    pub up: Matrix,
+    /// \[hidden\].
+    pub up_bias: Vec<f32>,
+    /// \[width x hidden\]: W_2.
+    pub down: Matrix,
+    /// \[width\].
+    pub down_bias: Vec<f32>,
+}
+
+/// The norm is `x / sqrt(max(mean of x^2, floor))` (RMSNorm: Zhang and Sennrich, 2019).
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockNumerics {
+    /// Largest |x_i| in calibration, x the residual that enters the block.
+    pub residual_range: f64,
+    /// Smallest and largest mean of squares in calibration.
+    pub mean_square_range: [f64; 2],
+    /// Smallest mean of squares that is told apart from less.
+    pub floor: f64,
+    /// Largest |W_q norm(x)|, likewise keys and values: `[query, key, value]`.
+    pub projection_range: [f64; 3],
+    /// Real value of one unit of the integers `[query, key, value]`.
+    pub projection_step: [f64; 3],
+    /// Largest integer of `[query, key, value]`: rounding saturates there.
+    pub projection_limit: [u8; 3],
+    /// Largest |W_1 norm(x) + b_1|.
+    pub up_range: f64,
+}
+
+/// Calibrated ranges are widened by this factor before noise gets its guard band.
+pub const MARGIN: f64 = 1.25;
+
+/// A scaled LUT cuts its input range [-r, r] to this many levels either side of 0.
+pub const SCALED_LEVELS: u32 = 31;

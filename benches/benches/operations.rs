@@ -14,6 +14,7 @@ const TANH: LutCell = LutCell {
     input_scale: 0.2,
     input_bias: 0.0,
     output_scale: 0.2,
+    rounded: false,
 };
 
 fn scalars(keys: &Keys, count: usize) -> cipherformer_fhe::Scalars {

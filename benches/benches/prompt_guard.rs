@@ -28,8 +28,8 @@ fn prompt_guard(c: &mut Criterion) {
         "request {} bytes, response {} bytes, {} LUTs, {} ring products",
         request.to_bytes().len(),
         response.to_bytes().len(),
-        circuit.luts(),
-        circuit.ring_products()
+        circuit.luts(0),
+        circuit.ring_products(0)
     );
 
     let mut group = c.benchmark_group("prompt guard");

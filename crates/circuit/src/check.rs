@@ -2,7 +2,10 @@
 
 use crate::error::CircuitError;
 use crate::graph::{Node, Value};
+use crate::manifest::MAX_CONTEXT;
 use crate::model::{Dense, Embedding};
+use crate::parameters::ParameterSet;
+use crate::transformer::{AttentionNumerics, Matrix, Transformer, TransformerBlock};
 
 /// A table with at least one row and column, and a step and a bias for each column.
 pub(crate) fn check_embedding(embedding: &Embedding) -> Result<(), CircuitError> {
@@ -82,4 +85,120 @@ pub(crate) fn no_room(layer: &str) -> CircuitError {
                  large for this parameter set"
                 .to_owned(),
     }
+}
+
+/// Everything that lowering a transformer takes for granted.
+pub(crate) fn check_transformer(
+    model: &Transformer,
+    parameters: &ParameterSet,
+) -> Result<(), CircuitError> {
+    let (context, heads, head) = (model.positions.len(), model.heads, model.head_width());
+    let fits = (1..=MAX_CONTEXT).contains(&context)
+        && heads > 0
+        && head.is_power_of_two()
+        && head * context.next_power_of_two() <= parameters.ring_dimension;
+    if !fits || model.attention.len() != model.blocks.len() + 1 {
+        let got = format!("{context} positions, {heads} heads of width {head}");
+        let expected = format!(
+            "heads whose width is a power of two and, times the context, at most {}; one attention \
+             more than blocks",
+            parameters.ring_dimension
+        );
+        return Err(shape("transformer", &expected, &got));
+    }
+    let (vocabulary, width) = (model.unembedding.rows(), model.unembedding.columns());
+    let inner = heads * head;
+    let bias = model.unembedding_bias.len();
+    check_matrix("unembedding", &model.unembedding, [bias, width])?;
+    check_positive("logits", &[model.logit_range])?;
+    for tables in &model.positions {
+        check_matrix("positions.residual", &tables.residual, [vocabulary, width])?;
+        for rows in [&tables.queries, &tables.keys, &tables.values] {
+            if rows.len() != vocabulary || rows.iter().any(|row| row.len() != inner) {
+                let expected = format!("[{vocabulary} x {inner}]");
+                return Err(shape("positions", &expected, "other sizes"));
+            }
+        }
+    }
+    for attention in &model.attention {
+        check_matrix("attention.output", &attention.output, [width, inner])?;
+        let AttentionNumerics {
+            score_step,
+            score_range,
+            cap,
+            gain,
+            floor,
+            mean_range,
+            mix_range,
+            value_step,
+        } = attention.numerics;
+        let all = [
+            score_step,
+            score_range,
+            cap,
+            gain,
+            floor,
+            mean_range,
+            mix_range,
+            value_step,
+        ];
+        check_positive("attention", &all)?;
+    }
+    for block in &model.blocks {
+        check_block(block, width, inner)?;
+    }
+    Ok(())
+}
+
+fn check_block(block: &TransformerBlock, width: usize, inner: usize) -> Result<(), CircuitError> {
+    let hidden = block.up_bias.len();
+    for (name, matrix, size) in [
+        ("query", &block.query, [inner, width]),
+        ("key", &block.key, [inner, width]),
+        ("value", &block.value, [inner, width]),
+        ("up", &block.up, [hidden, width]),
+        ("down", &block.down, [block.down_bias.len(), hidden]),
+    ] {
+        check_matrix(name, matrix, size)?;
+    }
+    if block.down_bias.len() != width {
+        let got = block.down_bias.len().to_string();
+        return Err(shape("down_bias", &format!("{width} biases"), &got));
+    }
+    let numerics = &block.numerics;
+    let mut all = vec![numerics.residual_range, numerics.floor, numerics.up_range];
+    all.extend(numerics.mean_square_range);
+    all.extend(numerics.projection_range);
+    all.extend(numerics.projection_step);
+    all.extend(numerics.projection_limit.map(f64::from));
+    let [low, high] = numerics.mean_square_range;
+    all.push(high - low);
+    check_positive("block", &all)
+}
+
+fn check_matrix(name: &str, matrix: &Matrix, size: [usize; 2]) -> Result<(), CircuitError> {
+    let got = [matrix.rows(), matrix.columns()];
+    if got != size || got.contains(&0) {
+        let [rows, columns] = size;
+        let expected = format!("[{rows} x {columns}], not empty");
+        return Err(shape(name, &expected, &format!("{got:?}")));
+    }
+    if !matrix.data().iter().all(|w| w.is_finite()) {
+        return Err(CircuitError::Value {
+            layer: name.to_owned(),
+            reason: "its weights must be finite".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+/// Ranges, steps and floors: far wider than any real model's.
+fn check_positive(layer: &str, values: &[f64]) -> Result<(), CircuitError> {
+    if values.iter().all(|x| (1e-9..=1e9).contains(x)) {
+        return Ok(());
+    }
+    Err(CircuitError::Value {
+        layer: layer.to_owned(),
+        reason: "its ranges, steps and floors must be sensible positive numbers".to_owned(),
+    })
 }

@@ -1,14 +1,16 @@
 //! A circuit that has been checked: there is no other kind.
 
+use crate::check::check_transformer;
 use crate::digest::Digest;
 use crate::error::CircuitError;
 use crate::estimate::worst_failure;
 use crate::features::Vocabulary;
 use crate::graph::{Node, Op};
-use crate::lower::lower;
+use crate::lower::{lower_classifier, lower_transformer};
 use crate::manifest::{FORMAT, InputKind, InputLayout, Manifest, OutputKind, OutputLayout};
 use crate::model::Model;
 use crate::parameters::{self, ParameterSet};
+use crate::transformer::Transformer;
 
 /// log2 of the largest failure probability a LUT, or the response, may have.
 pub const FAILURE_LIMIT_LOG2: f64 = -40.0;
@@ -26,6 +28,61 @@ pub struct Description {
     pub labels: Vec<String>,
 }
 
+/// The private part of a circuit.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Body {
+    /// A classifier of bags: one position.
+    Classifier(Model),
+    /// A transformer: as many positions as its context is long.
+    Transformer(Box<Transformer>),
+}
+
+impl From<Model> for Body {
+    fn from(model: Model) -> Self {
+        Self::Classifier(model)
+    }
+}
+
+impl From<Transformer> for Body {
+    fn from(model: Transformer) -> Self {
+        Self::Transformer(Box::new(model))
+    }
+}
+
+impl Body {
+    /// Checked and lowered: one list of operations for each position.
+    fn lower(&self, parameters: &'static ParameterSet) -> Result<Vec<Vec<Node>>, CircuitError> {
+        match self {
+            Self::Classifier(model) => Ok(vec![lower_classifier(model, parameters)?]),
+            Self::Transformer(model) => {
+                check_transformer(model, parameters)?;
+                lower_transformer(model, parameters)
+            }
+        }
+    }
+
+    /// How many vocabulary entries and labels it is made for.
+    fn sizes(&self) -> [usize; 2] {
+        match self {
+            Self::Classifier(model) => {
+                let outputs = model
+                    .blocks
+                    .last()
+                    .map_or(0, |block| block.dense.bias.len());
+                [model.embedding.table.integers.rows(), outputs]
+            }
+            Self::Transformer(model) => [model.unembedding.rows(); 2],
+        }
+    }
+
+    fn kinds(&self) -> (InputKind, OutputKind) {
+        match self {
+            Self::Classifier(_) => (InputKind::Bag, OutputKind::Scores),
+            Self::Transformer(_) => (InputKind::Tokens, OutputKind::Logits),
+        }
+    }
+}
+
 /// A quantized model with its public manifest, lowered to primitive operations and checked against
 /// its noise budget.
 #[derive(Clone, Debug)]
@@ -33,8 +90,8 @@ pub struct Circuit {
     manifest: Manifest,
     parameters: &'static ParameterSet,
     vocabulary: Vocabulary,
-    model: Model,
-    nodes: Vec<Node>,
+    body: Body,
+    positions: Vec<Vec<Node>>,
 }
 
 impl Circuit {
@@ -46,12 +103,13 @@ impl Circuit {
     pub fn new(
         description: Description,
         vocabulary: Vocabulary,
-        model: Model,
+        body: impl Into<Body>,
     ) -> Result<Self, CircuitError> {
+        let body = body.into();
         let parameters = find_parameters(&description.parameter_set)?;
-        let nodes = lower(&model, parameters)?;
-        check_sizes(&description, &vocabulary, &model)?;
-        let manifest = manifest(description, &vocabulary, &model, &nodes);
+        let positions = body.lower(parameters)?;
+        check_sizes(&description, &vocabulary, &body)?;
+        let manifest = manifest(description, &vocabulary, &body, &positions);
         manifest.check().map_err(|reason| CircuitError::Value {
             layer: "manifest".to_owned(),
             reason,
@@ -60,8 +118,8 @@ impl Circuit {
             manifest,
             parameters,
             vocabulary,
-            model,
-            nodes,
+            body,
+            positions,
         };
         circuit.check_noise()?;
         Ok(circuit)
@@ -83,25 +141,42 @@ impl Circuit {
     }
 
     /// The private body.
-    pub fn model(&self) -> &Model {
-        &self.model
+    pub fn body(&self) -> &Body {
+        &self.body
     }
 
-    /// The primitive operations, in evaluation order.
-    pub fn nodes(&self) -> &[Node] {
-        &self.nodes
+    /// How many positions a session may have.
+    pub fn positions(&self) -> usize {
+        self.positions.len()
     }
 
-    /// How many LUTs an evaluation costs.
-    pub fn luts(&self) -> usize {
-        self.nodes.iter().map(Node::luts).sum()
+    /// The primitive operations of one position, in evaluation order.
+    ///
+    /// # Panics
+    /// If there is no such position.
+    pub fn nodes(&self, position: usize) -> &[Node] {
+        &self.positions[position]
     }
 
-    /// How many ring products an evaluation costs.
-    pub fn ring_products(&self) -> usize {
+    /// How many ring ciphertexts a session keeps.
+    pub fn caches(&self) -> usize {
+        let caches = self.positions[0].iter().filter_map(|node| match node.op {
+            Op::Append { cache, .. } => Some(cache + 1),
+            _ => None,
+        });
+        caches.max().unwrap_or(0)
+    }
+
+    /// How many LUTs an evaluation of this position costs.
+    pub fn luts(&self, position: usize) -> usize {
+        self.nodes(position).iter().map(Node::luts).sum()
+    }
+
+    /// How many ring products an evaluation of this position costs.
+    pub fn ring_products(&self, position: usize) -> usize {
         let dimension = self.parameters.ring_dimension;
-        let products = self.nodes.iter().map(|node| node.ring_products(dimension));
-        products.sum()
+        let nodes = self.nodes(position).iter();
+        nodes.map(|node| node.ring_products(dimension)).sum()
     }
 
     /// Scores on the torus as real numbers.
@@ -111,15 +186,17 @@ impl Circuit {
     }
 
     fn check_noise(&self) -> Result<(), CircuitError> {
-        for node in &self.nodes {
-            if let Some(got) = worst_failure(node, &self.nodes, self.parameters)
-                && (got.is_nan() || got > FAILURE_LIMIT_LOG2)
-            {
-                return Err(CircuitError::NoiseBudget {
-                    layer: node.name.clone(),
-                    got,
-                    limit: FAILURE_LIMIT_LOG2,
-                });
+        for nodes in &self.positions {
+            for node in nodes {
+                if let Some(got) = worst_failure(node, nodes, self.parameters)
+                    && (got.is_nan() || got > FAILURE_LIMIT_LOG2)
+                {
+                    return Err(CircuitError::NoiseBudget {
+                        layer: node.name.clone(),
+                        got,
+                        limit: FAILURE_LIMIT_LOG2,
+                    });
+                }
             }
         }
         Ok(())
@@ -136,9 +213,11 @@ fn find_parameters(name: &str) -> Result<&'static ParameterSet, CircuitError> {
 fn manifest(
     description: Description,
     vocabulary: &Vocabulary,
-    model: &Model,
-    nodes: &[Node],
+    body: &Body,
+    positions: &[Vec<Node>],
 ) -> Manifest {
+    let nodes = &positions[0];
+    let (input_kind, output_kind) = body.kinds();
     let scale = nodes
         .iter()
         .find_map(|node| match node.op {
@@ -156,7 +235,8 @@ fn manifest(
         digest: String::new(),
         parameter_set: description.parameter_set,
         input: InputLayout {
-            kind: InputKind::Bag,
+            kind: input_kind,
+            context: positions.len(),
             entries: vocabulary.len(),
             max_features: vocabulary.max_features(),
             min_count: vocabulary.min_count(),
@@ -164,21 +244,21 @@ fn manifest(
             vocabulary_sha256: vocabulary.sha256(),
         },
         output: OutputLayout {
-            kind: OutputKind::Scores,
+            kind: output_kind,
             labels: description.labels,
             scale: response.values.iter().map(|value| value.scale).collect(),
         },
     };
-    manifest.digest = Digest::of_circuit(&manifest, model);
+    manifest.digest = Digest::of_circuit(&manifest, body);
     manifest
 }
 
 fn check_sizes(
     description: &Description,
     vocabulary: &Vocabulary,
-    model: &Model,
+    body: &Body,
 ) -> Result<(), CircuitError> {
-    let rows = model.embedding.table.integers.rows();
+    let [rows, outputs] = body.sizes();
     if vocabulary.len() != rows {
         return Err(CircuitError::Shape {
             layer: "embedding".to_owned(),
@@ -186,10 +266,6 @@ fn check_sizes(
             got: rows.to_string(),
         });
     }
-    let outputs = model
-        .blocks
-        .last()
-        .map_or(0, |block| block.dense.bias.len());
     if description.labels.len() != outputs {
         return Err(CircuitError::Shape {
             layer: "output".to_owned(),

@@ -2,8 +2,11 @@
 
 use sha2::{Digest as _, Sha256};
 
+use crate::circuit::Body;
 use crate::manifest::Manifest;
 use crate::model::{Model, Quantized};
+use crate::tensors::{numerics, tensors};
+use crate::transformer::Transformer;
 
 /// SHA-256 over length-prefixed fields, so that no two circuits feed it the same bytes.
 #[derive(Default)]
@@ -12,21 +15,37 @@ pub(crate) struct Digest(Sha256);
 impl Digest {
     /// Of a circuit: everything in its manifest but the digest itself, and its whole body. The
     /// vocabulary is covered by the hash in the manifest.
-    pub(crate) fn of_circuit(manifest: &Manifest, model: &Model) -> String {
+    pub(crate) fn of_circuit(manifest: &Manifest, body: &Body) -> String {
         let public = Manifest {
             digest: String::new(),
             ..manifest.clone()
         };
         let mut digest = Self::default();
         digest.bytes(&serde_json::to_vec(&public).expect("a manifest is plain data"));
-        digest.weights(&model.embedding.table);
-        digest.floats(&model.embedding.bias);
-        for block in &model.blocks {
-            digest.bytes(&serde_json::to_vec(&block.activation).expect("plain data"));
-            digest.weights(&block.dense.weights);
-            digest.floats(&block.dense.bias);
+        match body {
+            Body::Classifier(model) => digest.classifier(model),
+            Body::Transformer(model) => digest.transformer(model),
         }
         digest.hex()
+    }
+
+    fn classifier(&mut self, model: &Model) {
+        self.weights(&model.embedding.table);
+        self.floats(&model.embedding.bias);
+        for block in &model.blocks {
+            self.bytes(&serde_json::to_vec(&block.activation).expect("plain data"));
+            self.weights(&block.dense.weights);
+            self.floats(&block.dense.bias);
+        }
+    }
+
+    fn transformer(&mut self, model: &Transformer) {
+        self.bytes(&serde_json::to_vec(&numerics(model)).expect("plain data"));
+        for tensor in tensors(model) {
+            self.bytes(tensor.name.as_bytes());
+            self.bytes(&serde_json::to_vec(&tensor.shape).expect("plain data"));
+            self.bytes(&tensor.bytes);
+        }
     }
 
     /// Adds one field.

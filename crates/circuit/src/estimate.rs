@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::circuit::Circuit;
-use crate::graph::{Node, Op};
+use crate::graph::{Node, Op, Value};
 use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE};
 use crate::noise::failure_log2;
 use crate::parameters::{ParameterSet, REQUEST_BODY_BITS};
@@ -32,9 +32,11 @@ pub struct LayerEstimate {
 /// Predicted cost and noise of a circuit.
 #[derive(Clone, Debug, Serialize)]
 pub struct Estimate {
-    /// Programmable bootstraps.
+    /// Programmable bootstraps of the last position, which costs most.
     pub luts: usize,
-    /// Clear x encrypted ring products.
+    /// Programmable bootstraps of every position of a session.
+    pub luts_per_position: Vec<usize>,
+    /// Ring products of the last position.
     pub ring_products: usize,
     /// Size of the evaluation key as sent, but for less than a kilobyte of framing.
     pub evaluation_key_bytes: usize,
@@ -57,16 +59,16 @@ pub struct Estimate {
 /// Predicts cost and noise of a circuit.
 pub fn estimate(circuit: &Circuit) -> Estimate {
     let parameters = circuit.parameters();
-    let layers: Vec<LayerEstimate> = circuit
-        .nodes()
-        .iter()
-        .map(|node| layer(node, circuit.nodes(), parameters))
-        .collect();
+    let positions = circuit.positions();
+    let nodes = circuit.nodes(positions - 1);
+    let each = nodes.iter().map(|node| layer(node, nodes, parameters));
+    let layers = merged(each);
     let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::NEG_INFINITY, f64::max);
     let manifest = circuit.manifest();
     Estimate {
-        luts: circuit.luts(),
-        ring_products: circuit.ring_products(),
+        luts: circuit.luts(positions - 1),
+        luts_per_position: (0..positions).map(|p| circuit.luts(p)).collect(),
+        ring_products: circuit.ring_products(positions - 1),
         evaluation_key_bytes: parameters.evaluation_key_bytes(),
         request_bytes: parameters.request_bytes(manifest.input.entries),
         response_bytes: parameters.response_bytes(manifest.output.labels.len()),
@@ -78,17 +80,44 @@ pub fn estimate(circuit: &Circuit) -> Estimate {
     }
 }
 
+/// Heads do the same thing side by side: one row for operations of the same name and kind.
+fn merged(layers: impl Iterator<Item = LayerEstimate>) -> Vec<LayerEstimate> {
+    let mut rows: Vec<LayerEstimate> = Vec::new();
+    for layer in layers {
+        let same =
+            |row: &&mut LayerEstimate| (&row.name, row.operation) == (&layer.name, layer.operation);
+        match rows.iter_mut().find(same) {
+            Some(row) => row.absorb(&layer),
+            None => rows.push(layer),
+        }
+    }
+    rows
+}
+
+fn larger(a: Option<f64>, b: Option<f64>) -> Option<f64> {
+    a.into_iter().chain(b).reduce(f64::max)
+}
+
+impl LayerEstimate {
+    fn absorb(&mut self, other: &Self) {
+        self.values += other.values;
+        self.luts += other.luts;
+        self.ring_products += other.ring_products;
+        self.seconds += other.seconds;
+        self.input_noise = larger(self.input_noise, other.input_noise);
+        self.failure_log2 = larger(self.failure_log2, other.failure_log2);
+    }
+}
+
 /// log2 of the largest probability that noise carries an input of this LUT, or a value of this
 /// response, past its guard band; `None` for operations that have none.
 pub(crate) fn worst_failure(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> Option<f64> {
     let (half_range, added) = match node.op {
-        Op::Lut { .. } => (LUT_HALF_RANGE, parameters.lut_input_variance()),
+        Op::Lut { .. } | Op::ScaledLut { .. } => (LUT_HALF_RANGE, parameters.lut_input_variance()),
         Op::Response => (RESPONSE_HALF_RANGE, parameters.output_variance()),
-        Op::Lookup { .. } | Op::Linear { .. } => return None,
+        _ => return None,
     };
-    let inputs = &nodes[node.inputs.first()?.0].values;
-    let failures = inputs
-        .iter()
+    let failures = ranged(node, nodes)
         .map(|value| failure_log2(half_range - value.bound, (value.variance + added).sqrt()));
     // Unlike `f64::max`, this keeps a NaN.
     Some(failures.fold(
@@ -97,15 +126,22 @@ pub(crate) fn worst_failure(node: &Node, nodes: &[Node], parameters: &ParameterS
     ))
 }
 
-fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> LayerEstimate {
-    let input_noise = match (&node.op, node.inputs.as_slice()) {
-        (Op::Lut { .. }, [source]) => {
-            let variances = nodes[source.0].values.iter().map(|value| value.variance);
-            let worst = variances.fold(0.0, f64::max) + parameters.lut_input_variance();
-            Some(worst.sqrt() / (2.0 * LUT_HALF_RANGE))
-        }
-        _ => None,
+/// The inputs that must stay in a range: all but the scales of a scaled LUT, which are only multiplied.
+fn ranged<'a>(node: &'a Node, nodes: &'a [Node]) -> impl Iterator<Item = &'a Value> {
+    let count = match node.op {
+        Op::ScaledLut { .. } => node.inputs.len() - 1,
+        _ => node.inputs.len(),
     };
+    let inputs = node.inputs[..count].iter();
+    inputs.flat_map(|id| &nodes[id.0].values)
+}
+
+fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> LayerEstimate {
+    let input_noise = (node.luts() > 0).then(|| {
+        let variances = ranged(node, nodes).map(|value| value.variance);
+        let worst = variances.fold(0.0, f64::max) + parameters.lut_input_variance();
+        worst.sqrt() / (2.0 * LUT_HALF_RANGE)
+    });
     let luts = node.luts();
     let ring_products = node.ring_products(parameters.ring_dimension);
     LayerEstimate {
@@ -114,6 +150,10 @@ fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> LayerEstimat
             Op::Lookup { .. } => "lookup",
             Op::Linear { .. } => "linear",
             Op::Lut { .. } => "lut",
+            Op::ScaledLut { .. } => "scaled lut",
+            Op::Pack { .. } => "pack",
+            Op::Append { .. } => "append",
+            Op::Product { .. } => "product",
             Op::Response => "response",
         },
         values: node.values.len(),

@@ -5,29 +5,29 @@
 
 use crate::circuit::Circuit;
 use crate::graph::{IntMatrix, LutCell, Node, NodeId, Op};
+use crate::parameters::ParameterSet;
 
-/// How primitive operations are done.
+/// How primitive operations are done. What each does is said at the [`Op`] of its name.
 pub trait Engine {
     /// What the client sends.
     type Input;
     /// A vector of values between operations.
     type Scalars;
+    /// Values packed into a ring element.
+    type Packed: Clone;
     /// What the client gets.
     type Response;
     /// What can go wrong.
     type Error;
 
+    /// Values of several nodes, one after the other.
+    fn concat(&mut self, parts: &[&Self::Scalars]) -> Self::Scalars;
+
     /// Clear table times bag; see [`Op::Lookup`].
     ///
     /// # Errors
     /// An input that does not fit the circuit.
-    fn lookup(
-        &mut self,
-        at: At<'_>,
-        table: &IntMatrix,
-        input_scale: f64,
-        input: &Self::Input,
-    ) -> Result<Self::Scalars, Self::Error>;
+    fn lookup(&mut self, at: At<'_>, input: &Self::Input) -> Result<Self::Scalars, Self::Error>;
 
     /// Integer weights times values plus constants; see [`Op::Linear`].
     ///
@@ -52,6 +52,54 @@ pub trait Engine {
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Self::Scalars, Self::Error>;
 
+    /// Values times encrypted scales; see [`Op::ScaledLut`]. Calls `done` as [`Engine::lut`] does.
+    ///
+    /// # Errors
+    /// As the engine defines.
+    fn scaled_lut(
+        &mut self,
+        at: At<'_>,
+        levels: u32,
+        values: &Self::Scalars,
+        scales: &Self::Scalars,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<Self::Scalars, Self::Error>;
+
+    /// Chosen values at chosen coefficients; see [`Op::Pack`].
+    ///
+    /// # Errors
+    /// As the engine defines.
+    fn pack(
+        &mut self,
+        from: &[usize],
+        slots: &[usize],
+        values: &Self::Scalars,
+    ) -> Result<Self::Packed, Self::Error>;
+
+    /// `kept + X^shift new`; see [`Op::Append`].
+    ///
+    /// # Errors
+    /// As the engine defines.
+    fn append(
+        &mut self,
+        at: At<'_>,
+        shift: usize,
+        kept: Option<&Self::Packed>,
+        new: &Self::Packed,
+    ) -> Result<Self::Packed, Self::Error>;
+
+    /// Coefficients of a product; see [`Op::Product`].
+    ///
+    /// # Errors
+    /// As the engine defines.
+    fn product(
+        &mut self,
+        at: At<'_>,
+        modulus: u64,
+        outputs: &[usize],
+        factors: [&Self::Packed; 2],
+    ) -> Result<Self::Scalars, Self::Error>;
+
     /// Packs the values for the client.
     ///
     /// # Errors
@@ -66,10 +114,36 @@ pub trait Engine {
 /// The node an engine is asked to evaluate.
 #[derive(Clone, Copy, Debug)]
 pub struct At<'a> {
-    /// Its place in the circuit.
+    /// The position in the session.
+    pub position: usize,
+    /// Its place in that position's list.
     pub id: NodeId,
     /// The node.
     pub node: &'a Node,
+    /// The circuit's parameters.
+    pub parameters: &'static ParameterSet,
+}
+
+/// What a session keeps between positions: ring elements, and how many positions there were.
+#[derive(Clone, Debug)]
+pub struct State<P> {
+    position: usize,
+    kept: Vec<Option<P>>,
+}
+
+impl<P> State<P> {
+    /// Of a session that has seen nothing yet.
+    pub fn new(circuit: &Circuit) -> Self {
+        Self {
+            position: 0,
+            kept: (0..circuit.caches()).map(|_| None).collect(),
+        }
+    }
+
+    /// How many positions have been evaluated.
+    pub fn position(&self) -> usize {
+        self.position
+    }
 }
 
 /// How far an evaluation is.
@@ -79,7 +153,7 @@ pub struct Progress<'a> {
     pub layer: &'a str,
     /// LUTs finished so far, in all layers.
     pub luts_done: usize,
-    /// LUTs of the whole circuit.
+    /// LUTs of the whole evaluation.
     pub luts_total: usize,
 }
 
@@ -93,7 +167,7 @@ pub trait Observer<E: Engine> {
 
 impl<E: Engine> Observer<E> for () {}
 
-/// Evaluates a circuit node by node.
+/// Evaluates a circuit of one position.
 ///
 /// # Errors
 /// Whatever the engine returns.
@@ -103,37 +177,148 @@ pub fn evaluate<E: Engine>(
     input: &E::Input,
     observer: &(impl Observer<E> + Sync),
 ) -> Result<E::Response, E::Error> {
-    let luts_total = circuit.luts();
-    let mut luts_before = 0;
-    let mut scalars: Vec<E::Scalars> = Vec::new();
-    for (index, node) in circuit.nodes().iter().enumerate() {
-        let at = At {
-            id: NodeId(index),
-            node,
-        };
-        let report = |done: usize| {
-            observer.progress(Progress {
-                layer: &node.name,
-                luts_done: luts_before + done,
-                luts_total,
-            });
-        };
-        report(0);
-        let source = || {
-            node.inputs
-                .first()
-                .map(|id| &scalars[id.0])
-                .expect("lowering puts the scalars a node needs before it")
-        };
-        let values = match &node.op {
-            Op::Lookup { table, input_scale } => engine.lookup(at, table, *input_scale, input)?,
-            Op::Linear { weights, bias } => engine.linear(weights, bias, source())?,
-            Op::Lut { cells } => engine.lut(at, cells, source(), &report)?,
-            Op::Response => return engine.respond(at, source()),
-        };
-        observer.scalars(node, &values);
-        luts_before += node.luts();
-        scalars.push(values);
+    evaluate_next(circuit, engine, &mut State::new(circuit), input, observer)
+}
+
+/// Evaluates the next position of a session. The state advances only if all goes well.
+///
+/// # Errors
+/// Whatever the engine returns.
+///
+/// # Panics
+/// If the circuit has no such position: see [`Circuit::positions`].
+pub fn evaluate_next<E: Engine>(
+    circuit: &Circuit,
+    engine: &mut E,
+    state: &mut State<E::Packed>,
+    input: &E::Input,
+    observer: &(impl Observer<E> + Sync),
+) -> Result<E::Response, E::Error> {
+    let mut interpreter = Interpreter {
+        circuit,
+        nodes: circuit.nodes(state.position),
+        engine,
+        outputs: Vec::new(),
+        kept: state.kept.clone(),
+        luts_before: 0,
+    };
+    let response = interpreter.run(state.position, input, observer)?;
+    state.kept = interpreter.kept;
+    state.position += 1;
+    Ok(response)
+}
+
+/// A node's output.
+enum Output<E: Engine> {
+    Scalars(E::Scalars),
+    Packed(E::Packed),
+}
+
+struct Interpreter<'a, E: Engine> {
+    circuit: &'a Circuit,
+    nodes: &'a [Node],
+    engine: &'a mut E,
+    outputs: Vec<Output<E>>,
+    kept: Vec<Option<E::Packed>>,
+    luts_before: usize,
+}
+
+impl<E: Engine> Interpreter<'_, E> {
+    fn run(
+        &mut self,
+        position: usize,
+        input: &E::Input,
+        observer: &(impl Observer<E> + Sync),
+    ) -> Result<E::Response, E::Error> {
+        let luts_total = self.nodes.iter().map(Node::luts).sum();
+        for (index, node) in self.nodes.iter().enumerate() {
+            let at = At {
+                position,
+                id: NodeId(index),
+                node,
+                parameters: self.circuit.parameters(),
+            };
+            let luts_before = self.luts_before;
+            let report = |done: usize| {
+                observer.progress(Progress {
+                    layer: &node.name,
+                    luts_done: luts_before + done,
+                    luts_total,
+                });
+            };
+            report(0);
+            if matches!(node.op, Op::Response) {
+                let values = self.joined(&node.inputs);
+                return self.engine.respond(at, &values);
+            }
+            let output = self.node(at, input, &report)?;
+            if let Output::Scalars(values) = &output {
+                observer.scalars(node, values);
+            }
+            self.luts_before += node.luts();
+            self.outputs.push(output);
+        }
+        unreachable!("lowering ends every position with a response")
     }
-    unreachable!("lowering ends every circuit with a response")
+
+    fn node(
+        &mut self,
+        at: At<'_>,
+        input: &E::Input,
+        report: &(dyn Fn(usize) + Sync),
+    ) -> Result<Output<E>, E::Error> {
+        let inputs = at.node.inputs.as_slice();
+        Ok(match &at.node.op {
+            Op::Lookup { .. } => Output::Scalars(self.engine.lookup(at, input)?),
+            Op::Linear { weights, bias } => {
+                let values = self.joined(inputs);
+                Output::Scalars(self.engine.linear(weights, bias, &values)?)
+            }
+            Op::Lut { cells } => {
+                let values = self.joined(inputs);
+                Output::Scalars(self.engine.lut(at, cells, &values, report)?)
+            }
+            Op::ScaledLut { levels } => {
+                let (scales, values) = inputs.split_last().expect("lowering gives it scales");
+                let (values, scales) = (self.joined(values), self.joined(&[*scales]));
+                let scaled = self
+                    .engine
+                    .scaled_lut(at, *levels, &values, &scales, report)?;
+                Output::Scalars(scaled)
+            }
+            Op::Pack { from, slots } => {
+                let values = self.joined(inputs);
+                Output::Packed(self.engine.pack(from, slots, &values)?)
+            }
+            Op::Append { cache, shift } => {
+                let (kept, new) = (self.kept[*cache].as_ref(), packed(&self.outputs, inputs[0]));
+                let sum = self.engine.append(at, *shift, kept, new)?;
+                self.kept[*cache] = Some(sum.clone());
+                Output::Packed(sum)
+            }
+            Op::Product { modulus, outputs } => {
+                let factors = [inputs[0], inputs[1]].map(|id| packed(&self.outputs, id));
+                Output::Scalars(self.engine.product(at, *modulus, outputs, factors)?)
+            }
+            Op::Response => unreachable!("it ends the position"),
+        })
+    }
+
+    fn joined(&mut self, ids: &[NodeId]) -> E::Scalars {
+        let parts: Vec<&E::Scalars> = ids
+            .iter()
+            .map(|id| match &self.outputs[id.0] {
+                Output::Scalars(values) => values,
+                Output::Packed(_) => unreachable!("lowering gives this operation values"),
+            })
+            .collect();
+        self.engine.concat(&parts)
+    }
+}
+
+fn packed<E: Engine>(outputs: &[Output<E>], id: NodeId) -> &E::Packed {
+    match &outputs[id.0] {
+        Output::Packed(packed) => packed,
+        Output::Scalars(_) => unreachable!("lowering gives this operation ring ciphertexts"),
+    }
 }

@@ -14,6 +14,35 @@ pub enum Function {
     Tanh,
     /// x times the normal distribution function, in its tanh form (Hendrycks and Gimpel, 2016).
     Gelu,
+    /// x^2
+    #[serde(skip)]
+    Square,
+    /// x, cut to [-limit, limit].
+    #[serde(skip)]
+    Clamp {
+        /// The largest absolute value.
+        limit: f64,
+    },
+    /// gain exp(cap tanh(x / cap)): the exponential of a softly capped score.
+    #[serde(skip)]
+    CappedExp {
+        /// The cap.
+        cap: f64,
+        /// The factor.
+        gain: f64,
+    },
+    /// 1 / max(x, floor)
+    #[serde(skip)]
+    Reciprocal {
+        /// Smaller inputs are taken for this.
+        floor: f64,
+    },
+    /// 1 / sqrt(max(x, floor))
+    #[serde(skip)]
+    InverseSqrt {
+        /// Smaller inputs are taken for this.
+        floor: f64,
+    },
 }
 
 impl Function {
@@ -27,6 +56,11 @@ impl Function {
                 let inner = (2.0 / std::f64::consts::PI).sqrt() * (x + 0.044_715 * x * x * x);
                 0.5 * x * (1.0 + inner.tanh())
             }
+            Self::Square => x * x,
+            Self::Clamp { limit } => x.clamp(-limit, limit),
+            Self::CappedExp { cap, gain } => gain * (cap * (x / cap).tanh()).exp(),
+            Self::Reciprocal { floor } => x.max(floor).recip(),
+            Self::InverseSqrt { floor } => x.max(floor).sqrt().recip(),
         }
     }
 }

@@ -79,15 +79,16 @@ pub struct LutCell {
     pub input_bias: f64,
     /// Torus units per real unit at the output.
     pub output_scale: f64,
+    /// Whether the function's value is rounded to an integer: products need operands on a grid.
+    pub rounded: bool,
 }
 
 impl LutCell {
     /// The table's value for a torus input in [-1/4, 1/4).
     pub fn apply(&self, torus: f64) -> f64 {
-        self.output_scale
-            * self
-                .function
-                .evaluate(torus / self.input_scale + self.input_bias)
+        let real = torus / self.input_scale + self.input_bias;
+        let value = self.function.evaluate(real);
+        self.output_scale * if self.rounded { value.round() } else { value }
     }
 }
 
@@ -106,6 +107,8 @@ pub enum Op {
     Lookup {
         /// Row v holds the embedding of vocabulary entry v.
         table: IntMatrix,
+        /// Multiplies every entry of the table.
+        multiplier: u32,
         /// Torus units for a weight of 1 in the bag.
         input_scale: f64,
     },
@@ -121,6 +124,36 @@ pub enum Op {
         /// The function of each value.
         cells: Vec<LutCell>,
     },
+    /// Values times encrypted scales: the last input's g values scale g equal groups of the others, and
+    /// output i is its group's scale times [`scaled_level`](crate::tables::scaled_level) of input i. One
+    /// programmable bootstrap per value, whose table is the encrypted scale times the clear levels.
+    ScaledLut {
+        /// How many levels either side of 0 the input range is cut into.
+        levels: u32,
+    },
+    /// Packs values into one ring ciphertext.
+    Pack {
+        /// Which of the input's values.
+        from: Vec<usize>,
+        /// The coefficient for each of them; all others are 0.
+        slots: Vec<usize>,
+    },
+    /// Adds a ring ciphertext times `X^shift` to one that the session keeps; the sum is the output, and
+    /// is kept for the next position.
+    Append {
+        /// Which of the session's ciphertexts.
+        cache: usize,
+        /// The exponent.
+        shift: usize,
+    },
+    /// The product of two ring ciphertexts whose coefficients are integers over `modulus`, likewise.
+    /// One encrypted x encrypted ring product, no bootstrap.
+    Product {
+        /// t: u / t times v / t gives u v / t.
+        modulus: u64,
+        /// The coefficients of the product that become values.
+        outputs: Vec<usize>,
+    },
     /// Packs the values into one ring ciphertext and rounds it, to be sent to the client.
     Response,
 }
@@ -132,25 +165,30 @@ pub struct Node {
     pub name: String,
     /// What it does.
     pub op: Op,
-    /// The nodes it works on, in order; none for one that works on the client's input alone.
+    /// The nodes it works on, in order; none for one that works on the client's input alone. Operations
+    /// on values take several nodes' values one after the other.
     pub inputs: Vec<NodeId>,
-    /// Its outputs.
+    /// Its outputs, if they are values; none if it is a ring ciphertext.
     pub values: Vec<Value>,
+    /// Of a ring ciphertext: the variance of its noise, summed over all coefficients.
+    pub energy: f64,
 }
 
 impl Node {
     /// How many LUTs it costs.
     pub fn luts(&self) -> usize {
         match &self.op {
-            Op::Lut { cells } => cells.len(),
+            Op::Lut { .. } | Op::ScaledLut { .. } => self.values.len(),
             _ => 0,
         }
     }
 
-    /// How many clear x encrypted ring products it costs, on rings of this dimension.
+    /// How many ring products it costs, clear x encrypted or encrypted x encrypted, on rings of this
+    /// dimension.
     pub fn ring_products(&self, ring_dimension: usize) -> usize {
         match &self.op {
             Op::Lookup { table, .. } => table.rows().div_ceil(ring_dimension) * table.columns(),
+            Op::Product { .. } => 1,
             _ => 0,
         }
     }

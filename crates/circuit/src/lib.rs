@@ -26,20 +26,23 @@ mod model;
 pub mod noise;
 pub mod parameters;
 mod plain;
+pub mod tables;
+mod tensors;
 pub mod transformer;
 
-pub use circuit::{Circuit, Description, FAILURE_LIMIT_LOG2};
+pub use circuit::{Body, Circuit, Description, FAILURE_LIMIT_LOG2};
 pub use digest::hex;
 pub use error::CircuitError;
 pub use estimate::{Estimate, LayerEstimate, estimate};
-pub use evaluate::{At, Engine, Observer, Progress, evaluate};
+pub use evaluate::{At, Engine, Observer, Progress, State, evaluate, evaluate_next};
 pub use extract::{Extract, MAX_WORDS, extract};
 pub use features::{Bag, Vocabulary};
 pub use function::Function;
-pub use lower::{GUARD_LOG2, LUT_HALF_RANGE, RESPONSE_HALF_RANGE, lower};
+pub use lower::{GUARD_LOG2, LUT_HALF_RANGE, RESPONSE_HALF_RANGE};
 pub use manifest::{
     FORMAT, InputKind, InputLayout, Manifest, OutputKind, OutputLayout, is_circuit_name,
 };
 pub use model::{Block, Dense, Embedding, Model, Quantized};
 pub use parameters::ParameterSet;
-pub use plain::{Reference, Simulate};
+pub use plain::{PlainPacked, Reference, Simulate};
+pub use transformer::Transformer;

@@ -9,6 +9,9 @@ use crate::parameters::{self, ParameterSet};
 /// No circuit of this format has more labels.
 const MAX_LABELS: usize = 256;
 
+/// No session of this format has more positions.
+pub(crate) const MAX_CONTEXT: usize = 1024;
+
 /// The manifest format this build reads and writes.
 pub const FORMAT: u32 = 1;
 
@@ -38,6 +41,8 @@ pub struct Manifest {
 pub enum InputKind {
     /// A bag of features.
     Bag,
+    /// One token of the vocabulary at a time: a bag of just that.
+    Tokens,
 }
 
 /// The kinds of outputs there are; each has its own layout.
@@ -46,6 +51,8 @@ pub enum InputKind {
 pub enum OutputKind {
     /// One score per label.
     Scores,
+    /// One logit per token of the vocabulary.
+    Logits,
 }
 
 /// A bag of features: coefficient v of the plaintext is `scale / max(n, min_count)` for each of the n
@@ -55,6 +62,9 @@ pub enum OutputKind {
 pub struct InputLayout {
     /// What kind of input it is.
     pub kind: InputKind,
+    /// How many positions a session may have; 1 where there is nothing to continue.
+    #[serde(default = "one", skip_serializing_if = "is_one")]
+    pub context: usize,
     /// How many features there are.
     pub entries: usize,
     /// At most this many features of a text are used.
@@ -65,6 +75,15 @@ pub struct InputLayout {
     pub scale: f64,
     /// SHA-256 of the vocabulary, in hexadecimal.
     pub vocabulary_sha256: String,
+}
+
+fn one() -> usize {
+    1
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde calls it so
+fn is_one(count: &usize) -> bool {
+    *count == 1
 }
 
 /// One score per label: the decrypted torus value divided by `scale`.
@@ -123,6 +142,15 @@ impl InputLayout {
     fn check(&self) -> Result<(), String> {
         if !(1..=MAX_ENTRIES).contains(&self.entries) {
             return Err(format!("{} features, not 1 to {MAX_ENTRIES}", self.entries));
+        }
+        if !(1..=MAX_CONTEXT).contains(&self.context) {
+            return Err(format!(
+                "a context of {} positions, not 1 to {MAX_CONTEXT}",
+                self.context
+            ));
+        }
+        if self.kind == InputKind::Tokens && (self.max_features, self.min_count) != (1, 1) {
+            return Err("its tokens do not come one at a time".to_owned());
         }
         if self.min_count == 0 || self.max_features < self.min_count {
             return Err(format!(

@@ -48,6 +48,16 @@ impl Matrix {
         &self.data[row * self.columns..(row + 1) * self.columns]
     }
 
+    /// Rows and columns exchanged.
+    pub fn transposed(&self) -> Self {
+        let column = |c: usize| (0..self.rows).map(move |r| self.row(r)[c]);
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            data: (0..self.columns).flat_map(column).collect(),
+        }
+    }
+
     /// The matrix product, in `f64`, rounded once.
     ///
     /// # Panics
@@ -88,6 +98,60 @@ pub struct Transformer {
     pub unembedding: Matrix,
     /// \[vocabulary\].
     pub unembedding_bias: Vec<f32>,
+    /// Largest |logit| in calibration.
+    pub logit_range: f64,
+}
+
+impl Transformer {
+    /// Width of one head.
+    pub fn head_width(&self) -> usize {
+        self.heads_width().checked_div(self.heads).unwrap_or(0)
+    }
+
+    /// Width of all heads together.
+    fn heads_width(&self) -> usize {
+        self.attention
+            .first()
+            .map_or(0, |layer| layer.output.columns())
+    }
+
+    /// The part of the residual that enters block `layer` (counted from 0) which depends on the token
+    /// alone: [vocabulary x width].
+    pub fn token_residual(&self, position: usize, layer: usize) -> Matrix {
+        let mut residual = self.positions[position].residual.clone();
+        let width = residual.columns;
+        for block in &self.blocks[..layer.saturating_sub(1)] {
+            for row in residual.data.chunks_mut(width) {
+                add(row, &block.down_bias);
+            }
+        }
+        residual
+    }
+
+    /// The part of the logits that depends on the token alone: [vocabulary x vocabulary], tokens first.
+    pub fn token_logits(&self, position: usize) -> Matrix {
+        let residual = self.token_residual(position, self.blocks.len() + 1);
+        let mut logits = residual.times(&self.unembedding.transposed());
+        let width = logits.columns;
+        for row in logits.data.chunks_mut(width) {
+            add(row, &self.unembedding_bias);
+        }
+        logits
+    }
+}
+
+fn add(row: &mut [f32], bias: &[f32]) {
+    for (x, b) in row.iter_mut().zip(bias) {
+        *x += b;
+    }
+}
+
+impl BlockNumerics {
+    /// The mean of squares that the LUT of the root covers: the calibrated range, widened.
+    pub fn mean_square_bounds(&self) -> [f64; 2] {
+        let [low, high] = self.mean_square_range;
+        [low / MARGIN, high * MARGIN]
+    }
 }
 
 /// All that block 1 computes from a token at one position.

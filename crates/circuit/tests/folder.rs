@@ -45,9 +45,9 @@ fn edit_manifest(folder: &Path, from: &str, to: &str) -> Result<Circuit, Circuit
 
 fn same(a: &Circuit, b: &Circuit) -> bool {
     a.manifest() == b.manifest()
-        && a.model() == b.model()
+        && a.body() == b.body()
         && a.vocabulary() == b.vocabulary()
-        && a.nodes() == b.nodes()
+        && a.nodes(0) == b.nodes(0)
 }
 
 #[test]

@@ -124,7 +124,7 @@ fn the_vocabulary_is_sorted_so_that_it_ranks_nothing() {
 /// slope 1 at most, and all that is added after it.
 fn score_std(circuit: &Circuit) -> f64 {
     let lut_input = circuit.parameters().lut_input_variance();
-    let nodes = circuit.nodes();
+    let nodes = circuit.nodes(0);
     let (embedding, activation, dense) = (&nodes[0], &nodes[1], &nodes[2]);
     let Op::Linear { weights, .. } = &dense.op else {
         panic!("the third node is the last layer");
@@ -146,7 +146,7 @@ fn score_std(circuit: &Circuit) -> f64 {
 #[test]
 fn simulation_stays_near_the_reference() {
     let circuit = circuit();
-    let mut simulate = Simulate::new(circuit.parameters(), 1);
+    let mut simulate = Simulate::new(1);
     let std = score_std(&circuit);
     let mut squares = Vec::new();
     for vector in golden().vectors {

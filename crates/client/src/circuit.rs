@@ -178,6 +178,7 @@ mod tests {
             parameter_set: INSECURE_TOY.name.to_owned(),
             input: InputLayout {
                 kind: InputKind::Bag,
+                context: 1,
                 entries: 2,
                 max_features: 4,
                 min_count: 1,

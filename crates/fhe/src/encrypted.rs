@@ -2,23 +2,23 @@
 
 use std::sync::Arc;
 
-use cipherformer_circuit::graph::{IntMatrix, LutCell, Op};
-use cipherformer_circuit::{At, Circuit, Engine};
+use cipherformer_circuit::graph::{IntMatrix, LutCell, Node, Op};
+use cipherformer_circuit::{At, Circuit, Engine, ParameterSet};
 
-use crate::Scalars;
 use crate::error::FheError;
 use crate::keys::EvaluationKey;
 use crate::linear::linear;
 use crate::lookup::PreparedTable;
-use crate::lut::PreparedLut;
+use crate::lut::{PreparedLut, scaled_lut};
 use crate::message::{EncryptedBag, EncryptedScores};
-use crate::ring::pack;
+use crate::ring::{add, extract, multiply, pack, pack_at, shift};
+use crate::{Packed, Scalars, convert};
 
 /// A circuit with its tables transformed once, for all clients.
 #[derive(Debug)]
 pub struct PreparedCircuit {
     circuit: Arc<Circuit>,
-    nodes: Vec<Prepared>,
+    positions: Vec<Vec<Prepared>>,
 }
 
 #[derive(Debug)]
@@ -28,6 +28,18 @@ enum Prepared {
     Nothing,
 }
 
+impl Prepared {
+    fn new(node: &Node, parameters: &ParameterSet) -> Result<Self, FheError> {
+        Ok(match &node.op {
+            Op::Lookup {
+                table, multiplier, ..
+            } => Self::Table(PreparedTable::new(table, *multiplier, parameters)?),
+            Op::Lut { cells } => Self::Lut(PreparedLut::new(cells, parameters)),
+            _ => Self::Nothing,
+        })
+    }
+}
+
 impl PreparedCircuit {
     /// Transforms the circuit's tables.
     ///
@@ -35,20 +47,14 @@ impl PreparedCircuit {
     /// A table whose products would not be exact.
     pub fn new(circuit: Arc<Circuit>) -> Result<Self, FheError> {
         let parameters = circuit.parameters();
-        let nodes = circuit
-            .nodes()
-            .iter()
-            .map(|node| {
-                Ok(match &node.op {
-                    Op::Lookup { table, .. } => {
-                        Prepared::Table(PreparedTable::new(table, parameters)?)
-                    }
-                    Op::Lut { cells } => Prepared::Lut(PreparedLut::new(cells, parameters)),
-                    Op::Linear { .. } | Op::Response => Prepared::Nothing,
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        Ok(Self { circuit, nodes })
+        let positions = (0..circuit.positions()).map(|position| {
+            let nodes = circuit.nodes(position).iter();
+            nodes.map(|node| Prepared::new(node, parameters)).collect()
+        });
+        Ok(Self {
+            positions: positions.collect::<Result<_, _>>()?,
+            circuit,
+        })
     }
 
     /// The circuit.
@@ -62,7 +68,7 @@ impl PreparedCircuit {
 pub struct Counters {
     /// Programmable bootstraps.
     pub luts: usize,
-    /// Clear x encrypted ring products.
+    /// Ring products, clear x encrypted and encrypted x encrypted.
     pub ring_products: usize,
 }
 
@@ -98,17 +104,18 @@ impl<'a> Encrypted<'a> {
 impl Engine for Encrypted<'_> {
     type Input = EncryptedBag;
     type Scalars = Scalars;
+    type Packed = Packed;
     type Response = EncryptedScores;
     type Error = FheError;
 
-    fn lookup(
-        &mut self,
-        at: At<'_>,
-        _table: &IntMatrix,
-        _input_scale: f64,
-        input: &EncryptedBag,
-    ) -> Result<Scalars, FheError> {
-        let Prepared::Table(table) = &self.prepared.nodes[at.id.0] else {
+    fn concat(&mut self, parts: &[&Scalars]) -> Scalars {
+        let values: Vec<&[u64]> = parts.iter().map(|part| part.as_ref()).collect();
+        let size = convert::scalar_size(self.key.parameters);
+        Scalars::from_container(values.concat(), size, convert::modulus())
+    }
+
+    fn lookup(&mut self, at: At<'_>, input: &EncryptedBag) -> Result<Scalars, FheError> {
+        let Prepared::Table(table) = &self.prepared.positions[at.position][at.id.0] else {
             unreachable!("a lookup is prepared as a table");
         };
         self.counters.ring_products += at.node.ring_products(self.key.parameters.ring_dimension);
@@ -131,11 +138,60 @@ impl Engine for Encrypted<'_> {
         values: &Scalars,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Scalars, FheError> {
-        let Prepared::Lut(lut) = &self.prepared.nodes[at.id.0] else {
+        let Prepared::Lut(lut) = &self.prepared.positions[at.position][at.id.0] else {
             unreachable!("a LUT is prepared as tables");
         };
         self.counters.luts += cells.len();
         lut.apply(values, self.key, done)
+    }
+
+    fn scaled_lut(
+        &mut self,
+        _at: At<'_>,
+        levels: u32,
+        values: &Scalars,
+        scales: &Scalars,
+        done: &(dyn Fn(usize) + Sync),
+    ) -> Result<Scalars, FheError> {
+        self.counters.luts += values.lwe_ciphertext_count().0;
+        scaled_lut(levels, values, scales, self.key, done)
+    }
+
+    fn pack(
+        &mut self,
+        from: &[usize],
+        slots: &[usize],
+        values: &Scalars,
+    ) -> Result<Packed, FheError> {
+        let size = values.lwe_size();
+        let all = values.as_ref();
+        let chosen = from
+            .iter()
+            .flat_map(|&i| &all[i * size.0..(i + 1) * size.0]);
+        let chosen = Scalars::from_container(chosen.copied().collect(), size, convert::modulus());
+        pack_at(&chosen, slots, self.key)
+    }
+
+    fn append(
+        &mut self,
+        _at: At<'_>,
+        exponent: usize,
+        kept: Option<&Packed>,
+        new: &Packed,
+    ) -> Result<Packed, FheError> {
+        let new = shift(new, exponent);
+        Ok(kept.map_or_else(|| new.clone(), |kept| add(kept, &new)))
+    }
+
+    fn product(
+        &mut self,
+        _at: At<'_>,
+        modulus: u64,
+        outputs: &[usize],
+        [a, b]: [&Packed; 2],
+    ) -> Result<Scalars, FheError> {
+        self.counters.ring_products += 1;
+        extract(&multiply(a, b, modulus, self.key), outputs)
     }
 
     fn respond(&mut self, _at: At<'_>, values: &Scalars) -> Result<EncryptedScores, FheError> {

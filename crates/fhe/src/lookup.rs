@@ -22,11 +22,15 @@ pub struct PreparedTable {
 }
 
 impl PreparedTable {
-    /// Transforms a table \[entries x width\].
+    /// Transforms a table \[entries x width\], every entry times `multiplier`.
     ///
     /// # Errors
     /// Columns so heavy that the FFT would not be exact: a 2-norm above 2^15.
-    pub fn new(table: &IntMatrix, parameters: &ParameterSet) -> Result<Self, FheError> {
+    pub fn new(
+        table: &IntMatrix,
+        multiplier: u32,
+        parameters: &ParameterSet,
+    ) -> Result<Self, FheError> {
         const NORM_LIMIT: f64 = 32_768.0;
         let size = convert::ring_size(parameters);
         let columns = (0..table.columns())
@@ -34,10 +38,11 @@ impl PreparedTable {
             .map_init(
                 || Transform::new(size),
                 |transform, column| {
-                    let weights: Vec<i8> = table.column(column).collect();
+                    let times = |w: i8| i64::from(w) * i64::from(multiplier);
+                    let weights: Vec<i64> = table.column(column).map(times).collect();
                     let norm = weights
                         .iter()
-                        .map(|&w| f64::from(w).powi(2))
+                        .map(|&w| (w as f64).powi(2))
                         .sum::<f64>()
                         .sqrt();
                     if norm > NORM_LIMIT {
@@ -51,7 +56,7 @@ impl PreparedTable {
                     let blocks = weights.chunks(size.0).map(|weights| {
                         block.fill(0);
                         for (out, &w) in block.iter_mut().zip(weights) {
-                            *out = i64::from(w) as u64;
+                            *out = w as u64;
                         }
                         transform.integers(&block)
                     });

@@ -34,7 +34,7 @@ fn deviations(circuit: &Circuit, scores: &[f64], text: &str) -> Vec<f64> {
     let reference = evaluate(circuit, &mut Reference, &bag, &()).expect("valid input");
     let mut squares = vec![0.0; scores.len()];
     for seed in 0..RUNS {
-        let mut simulate = Simulate::new(circuit.parameters(), seed);
+        let mut simulate = Simulate::new(seed);
         let noisy = evaluate(circuit, &mut simulate, &bag, &()).expect("valid input");
         for ((square, noisy), exact) in squares.iter_mut().zip(&noisy).zip(&reference) {
             *square += (noisy - exact).powi(2) / RUNS as f64;

@@ -111,7 +111,7 @@ fn lookups() {
     let table: Vec<i8> = (0..entries * width).map(|_| random.random()).collect();
     let squares = table.iter().map(|&w| f64::from(w).powi(2)).sum::<f64>();
     let table = IntMatrix::new(entries, width, table).expect("it fits");
-    let prepared = PreparedTable::new(&table, &STANDARD_2048).expect("small weights");
+    let prepared = PreparedTable::new(&table, 1, &STANDARD_2048).expect("small weights");
     let manifest = manifest(entries);
     let (mut got, mut expected) = (Vec::new(), Vec::new());
     for seed in 0..10 {
@@ -144,6 +144,7 @@ fn manifest(entries: usize) -> Manifest {
         parameter_set: STANDARD_2048.name.to_owned(),
         input: InputLayout {
             kind: InputKind::Bag,
+            context: 1,
             entries,
             max_features: 16,
             min_count: 1,
@@ -167,6 +168,7 @@ fn lut_inputs() {
         input_scale: 1.0,
         input_bias: 0.0,
         output_scale: 1.0,
+        rounded: false,
     };
     let plain = inner_torus(1500, 4);
     let lut = PreparedLut::new(&vec![cell; plain.len()], &STANDARD_2048);

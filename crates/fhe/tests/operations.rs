@@ -76,6 +76,7 @@ proptest! {
             input_scale: 0.25,
             input_bias: 0.01 * index as f64,
             output_scale: 0.3,
+            rounded: false,
         };
         let cells: Vec<LutCell> = (0..inputs.len()).map(cell).collect();
         let torus: Vec<f64> = inputs.iter().map(|x| x * 0.25).collect();
@@ -110,6 +111,7 @@ fn shapes_that_do_not_fit_are_errors() {
         input_scale: 1.0,
         input_bias: 0.0,
         output_scale: 1.0,
+        rounded: false,
     };
     let lut = PreparedLut::new(&[cell; 2], &INSECURE_TOY);
     assert!(shape(

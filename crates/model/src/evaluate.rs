@@ -99,7 +99,7 @@ impl Scorer {
     fn new(circuit: &Circuit, mode: Mode, seed: u64) -> Result<Self, ModelError> {
         Ok(match mode {
             Mode::Reference => Self::Reference,
-            Mode::Simulate => Self::Simulate(Box::new(Simulate::new(circuit.parameters(), seed))),
+            Mode::Simulate => Self::Simulate(Box::new(Simulate::new(seed))),
             Mode::Encrypted => {
                 let spinner = ProgressBar::new_spinner();
                 spinner.enable_steady_tick(std::time::Duration::from_millis(100));

@@ -56,7 +56,7 @@ fn a_small_guard_learns_and_its_folder_loads() {
     assert_eq!(figures.reference.accuracy, 1.0);
     assert!((figures.float.accuracy - figures.simulate.accuracy).abs() < 1e-9);
     let circuit = Circuit::load(&out).expect("just written");
-    assert_eq!(circuit.luts(), 16);
+    assert_eq!(circuit.luts(0), 16);
     let card = fs::read_to_string(out.join("MODEL_CARD.md")).expect("it was written");
     assert!(card.contains(&circuit.manifest().digest) && card.contains("100.00 %"));
     let left: Vec<_> = fs::read_dir(folder.path().join("circuits"))

@@ -85,7 +85,7 @@ impl Service {
         place: Place,
         watch: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<EvaluationResult, ServerError> {
-        let watch = Watch::new(watch, request.circuit.circuit().luts());
+        let watch = Watch::new(watch, request.circuit.circuit().luts(0));
         watch.step(WAITING);
         let service = Arc::clone(&self);
         let job = move || service.evaluate_now(&request, &watch);

@@ -1,36 +1,29 @@
-//! Lowering: from layers on real numbers to primitive operations on the torus.
+//! Lowering a classifier.
 //!
-//! This is where scales are chosen. Going through the layers in order, each tensor is scaled so that
-//! its hard bound, plus a guard band of [`GUARD_LOG2`], just fits the range of what comes next: half
-//! the torus before a LUT, the whole torus before the response.
+//! Going through the layers in order, each tensor is scaled so that its hard bound, plus a guard band of
+//! [`GUARD_LOG2`](super::GUARD_LOG2), just fits the range of what comes next: half the torus before a
+//! LUT, the whole torus before the response.
 //!
 //! Bounds are hard: interval arithmetic from `sum_v x_v <= 1` through every layer. No input, however
 //! odd, can leave its range; only noise can, with the probability that the guard band allows.
 
+use super::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, response, room, rounded};
 use crate::check::{check_dense, check_embedding, check_finite, no_room, shape};
 use crate::error::CircuitError;
 use crate::function::Function;
 use crate::graph::{LutCell, Node, NodeId, Op, Value, cell_centre};
 use crate::model::{Block, Dense, Embedding, Model};
-use crate::noise::guard_in_stds;
 use crate::parameters::ParameterSet;
-
-/// log2 of the failure probability that guard bands are made for. Lower than the 2^-40 that a circuit
-/// must keep: the difference costs half a percent of the range.
-pub const GUARD_LOG2: f64 = -64.0;
-
-/// Half of a LUT's input range: [-1/4, 1/4), as the blind rotation is negacyclic.
-pub const LUT_HALF_RANGE: f64 = 0.25;
-
-/// Half of the torus, which the response may fill.
-pub const RESPONSE_HALF_RANGE: f64 = 0.5;
 
 /// Lowers a model to primitive operations, in evaluation order.
 ///
 /// # Errors
 /// Shapes that do not fit together, numbers out of all proportion, or a noise so large that no scale
 /// leaves room for the guard band.
-pub fn lower(model: &Model, parameters: &ParameterSet) -> Result<Vec<Node>, CircuitError> {
+pub(crate) fn lower_classifier(
+    model: &Model,
+    parameters: &ParameterSet,
+) -> Result<Vec<Node>, CircuitError> {
     check_embedding(&model.embedding)?;
     let mut nodes = vec![lower_embedding(&model.embedding, parameters)?];
     if model.blocks.is_empty() {
@@ -49,7 +42,7 @@ pub fn lower(model: &Model, parameters: &ParameterSet) -> Result<Vec<Node>, Circ
         nodes.extend(lowered);
         bias = &block.dense.bias;
     }
-    nodes.push(lower_response(&nodes, parameters));
+    nodes.push(response(&nodes, parameters));
     check_finite(&nodes)?;
     Ok(nodes)
 }
@@ -92,10 +85,12 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
         name: "embedding".to_owned(),
         op: Op::Lookup {
             table: table.clone(),
+            multiplier: 1,
             input_scale: scale,
         },
         inputs: Vec::new(),
         values,
+        energy: 0.0,
     })
 }
 
@@ -124,6 +119,7 @@ fn lower_block(
         input_scale: value.scale,
         input_bias,
         output_scale: scale,
+        rounded: false,
     });
     let values = largest.iter().map(|&largest| Value {
         scale,
@@ -137,6 +133,7 @@ fn lower_block(
         },
         inputs: vec![input.node],
         values: values.collect(),
+        energy: 0.0,
     };
     let lut_id = NodeId(input.node.0 + 1);
     let linear = linear_node(name, &block.dense, &lut.values, lut_id, last);
@@ -177,24 +174,7 @@ fn linear_node(name: String, dense: &Dense, inputs: &[Value], source: NodeId, la
         },
         inputs: vec![source],
         values,
-    }
-}
-
-fn lower_response(nodes: &[Node], parameters: &ParameterSet) -> Node {
-    let source = NodeId(nodes.len() - 1);
-    let values = nodes[source.0]
-        .values
-        .iter()
-        .map(|value| Value {
-            variance: value.variance + parameters.output_variance(),
-            ..*value
-        })
-        .collect();
-    Node {
-        name: "response".to_owned(),
-        op: Op::Response,
-        inputs: vec![source],
-        values,
+        energy: 0.0,
     }
 }
 
@@ -230,17 +210,6 @@ fn largest_output(function: Function, value: &Value, bias: f64, cells: usize) ->
     (0..cells)
         .map(|i| at(cell_centre(i, cells)))
         .fold(ends, f64::max)
-}
-
-/// To the 24 bits of an `f32`: the manifest holds scales, and must not depend on the last bit of a
-/// platform's `exp2` or `log2`.
-fn rounded(scale: f64) -> f64 {
-    f64::from(scale as f32)
-}
-
-/// What is left of half a range when the guard band for this noise is taken off; negative if nothing.
-fn room(half_range: f64, variance: f64) -> f64 {
-    half_range - guard_in_stds(GUARD_LOG2) * variance.sqrt()
 }
 
 fn magnitude(weight: i8) -> f64 {

@@ -110,7 +110,7 @@ impl ParameterSet {
 
     /// TEMPORARY
     pub fn scaled_lut_output_variance(&self, levels: u32, scale_variance: f64) -> f64 {
-        let squares = f64::from(levels).powi(2) / 3.0 * self.bootstrap_polynomial_size as f64;
+        let squares = f64::from(levels).powi(2);
         (scale_variance + self.packing_variance()) * squares + self.lut_output_variance()
     }
 

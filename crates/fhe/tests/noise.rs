@@ -219,7 +219,7 @@ fn inner_torus(count: usize, seed: u64) -> Vec<u64> {
 #[test]
 fn packing() {
     let (mut got, mut expected) = (Vec::new(), Vec::new());
-    for seed in 0..16 {
+    for seed in 0..64 {
         let plain = random_torus(64, seed);
         let values: Scalars = shared().secret.encrypt_scalars(&plain);
         let packed = pack(&values, &shared().evaluation).expect("at most N");

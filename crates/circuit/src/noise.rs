@@ -22,6 +22,15 @@ impl ParameterSet {
         self.fresh_variance() + step * step / 12.0
     }
 
+    /// Added to each body coefficient of the bootstrapping key by rounding it to `key_body_bits`.
+    pub fn key_body_variance(&self) -> f64 {
+        if self.key_body_bits == 64 {
+            return 0.0; // nothing is rounded off
+        }
+        let step = (-f64::from(self.key_body_bits)).exp2();
+        step * step / 12.0
+    }
+
     /// Added by the LWE key switch to the small key (Chillotti et al., "TFHE", J. Cryptology
     /// 2020, section 4.1, with the tighter variance of signed digits).
     pub fn key_switch_variance(&self) -> f64 {
@@ -46,8 +55,8 @@ impl ParameterSet {
 
     /// Of a LUT's output, whatever its input: the blind rotation's n external products.
     ///
-    /// Key noise times digits, rounding of the decomposition (only where the key bit is 1), and the
-    /// floating-point FFT.
+    /// Key noise, and what rounding the key adds to it, times digits; rounding of the decomposition
+    /// (only where the key bit is 1); the floating-point FFT.
     pub fn lut_output_variance(&self) -> f64 {
         let n = self.lwe_dimension as f64;
         let k = self.bootstrap_glwe_dimension as f64;
@@ -58,7 +67,7 @@ impl ParameterSet {
             * (k + 1.0)
             * polynomial_size
             * gadget.digit_variance()
-            * self.ring_noise.variance();
+            * (self.ring_noise.variance() + self.key_body_variance());
         let rounding = gadget.rounding_variance() / 2.0 * (1.0 + k * polynomial_size / 2.0);
         let fft = (k + 1.0).powf(1.018_27) * fft_variance(k, polynomial_size, gadget);
         n * (key + rounding + fft)

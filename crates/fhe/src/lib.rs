@@ -9,10 +9,13 @@
 //! - [`PreparedCircuit`] and [`Encrypted`]: the encrypted engine for a circuit's interpreter.
 //! - [`EncryptedBag`] and [`EncryptedScores`]: what crosses the wire.
 
+mod bits;
+mod bootstrap;
 mod convert;
 mod encrypted;
 mod error;
 mod fft;
+mod interleave;
 mod key_switch;
 mod keys;
 mod linear;

@@ -1,15 +1,15 @@
-//! The evaluation key as the client sends it: seeded, so that only bodies travel.
+//! The evaluation key as the client sends it: seeded, so that only bodies travel, the longest rounded.
 
 use cipherformer_circuit::ParameterSet;
 use serde::{Deserialize, Serialize};
 use tfhe::conformance::ParameterSetConformant;
-use tfhe::core_crypto::fft_impl::fft64::crypto::bootstrap::LweBootstrapKeyConformanceParams;
 use tfhe::core_crypto::prelude::*;
 use tfhe_versionable::{Versionize, VersionsDispatch};
 
 use crate::convert;
 use crate::error::FheError;
 use crate::keys::SecretKey;
+use crate::keys::bootstrap::SeededBootstrapKey;
 use crate::ring::automorphism;
 use crate::wire;
 
@@ -23,7 +23,7 @@ const WHAT: &str = "evaluation key";
 #[versionize(SeededEvaluationKeyVersions)]
 pub struct SeededEvaluationKey {
     parameter_set: String,
-    pub(super) bootstrap: SeededLweBootstrapKeyOwned<u64>,
+    pub(super) bootstrap: SeededBootstrapKey,
     pub(super) key_switch: SeededLweKeyswitchKeyOwned<u64>,
     pub(super) automorphisms: SeededGlweCiphertextListOwned<u64>,
 }
@@ -46,15 +46,7 @@ impl SeededEvaluationKey {
         let mut seeder = new_seeder();
         let seeder = seeder.as_mut();
         step("bootstrapping key");
-        let bootstrap = par_allocate_and_generate_new_seeded_lwe_bootstrap_key(
-            &secret.lwe(),
-            &secret.bootstrap(),
-            convert::base(parameters.bootstrap),
-            convert::levels(parameters.bootstrap),
-            convert::noise(parameters.ring_noise),
-            convert::modulus(),
-            seeder,
-        );
+        let bootstrap = SeededBootstrapKey::generate(secret, seeder);
         step("key-switching key");
         let key_switch = allocate_and_generate_new_seeded_lwe_keyswitch_key(
             &secret.scalar(),
@@ -98,14 +90,6 @@ impl SeededEvaluationKey {
     }
 
     fn fits(&self, parameters: &ParameterSet) -> bool {
-        let bootstrap = LweBootstrapKeyConformanceParams {
-            decomp_base_log: convert::base(parameters.bootstrap),
-            decomp_level_count: convert::levels(parameters.bootstrap),
-            input_lwe_dimension: LweDimension(parameters.lwe_dimension),
-            output_glwe_size: convert::bootstrap_glwe_size(parameters),
-            polynomial_size: convert::bootstrap_size(parameters),
-            ciphertext_modulus: convert::modulus(),
-        };
         let key_switch = LweKeyswitchKeyConformanceParams {
             decomp_base_log: convert::base(parameters.key_switch),
             decomp_level_count: convert::levels(parameters.key_switch),
@@ -114,12 +98,11 @@ impl SeededEvaluationKey {
             ciphertext_modulus: convert::modulus(),
         };
         let seeds = [
-            self.bootstrap.compression_seed(),
             self.key_switch.compression_seed(),
             self.automorphisms.compression_seed(),
         ];
         seeds.iter().all(wire::from_the_beginning)
-            && self.bootstrap.is_conformant(&bootstrap)
+            && self.bootstrap.fits(parameters)
             && self.key_switch.is_conformant(&key_switch)
             && automorphism::fits(&self.automorphisms, parameters)
     }

@@ -20,7 +20,7 @@ pub struct EvaluationKey {
 impl EvaluationKey {
     /// Expands a key whose dimensions were checked for these parameters when it was read.
     pub fn expand(seeded: SeededEvaluationKey, parameters: &'static ParameterSet) -> Self {
-        let bootstrap = seeded.bootstrap.decompress_into_lwe_bootstrap_key();
+        let bootstrap = seeded.bootstrap.expand(parameters);
         let mut fourier = FourierLweBootstrapKey::new(
             bootstrap.input_lwe_dimension(),
             bootstrap.glwe_size(),

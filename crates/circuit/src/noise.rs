@@ -107,22 +107,6 @@ impl ParameterSet {
         })
     }
 
-    /// TEMPORARY
-    pub fn packing_energy(&self, slots: &[usize]) -> f64 {
-        1.3 * slots.len() as f64 * self.packing_variance()
-    }
-
-    /// TEMPORARY
-    pub fn product_variance(&self, modulus: u64, energy_a: f64, energy_b: f64) -> f64 {
-        (modulus as f64).powi(2) * self.ring_dimension as f64 / 24.0 * (energy_a + energy_b)
-    }
-
-    /// TEMPORARY
-    pub fn scaled_lut_output_variance(&self, levels: u32, scale_variance: f64) -> f64 {
-        let squares = f64::from(levels).powi(2);
-        (scale_variance + self.packing_variance()) * squares + self.lut_output_variance()
-    }
-
     /// Added to values on their way into a response: packing, then rounding.
     pub fn output_variance(&self) -> f64 {
         self.packing_variance() + self.response_variance()

@@ -135,8 +135,9 @@ impl ParameterSet {
             * rows
             * self.bootstrap_polynomial_size;
         let key_switch = self.ring_dimension * self.key_switch.levels as usize;
-        let automorphisms = self.ring_dimension.ilog2() as usize;
-        let ring = automorphisms * self.ring_key_switch.levels as usize * self.ring_dimension;
+        // One for each automorphism of packing, one for products.
+        let ring_keys = self.ring_dimension.ilog2() as usize + 1;
+        let ring = ring_keys * self.ring_key_switch.levels as usize * self.ring_dimension;
         8 * (bootstrap + key_switch + ring)
     }
 

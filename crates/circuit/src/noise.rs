@@ -99,12 +99,13 @@ impl ParameterSet {
         (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * unit * unit
     }
 
-    /// What a key switch in this step of packing becomes at the end. The mask starts with 64 - log2 N
-    /// bits and gains one a step.
+    /// What a key switch in this step of packing becomes at the end. The first one's mask is an
+    /// integer of 64 - log2 N bits and a sign; what comes out of a key switch is uniform.
     fn packing_step_variance(&self, step: u32) -> f64 {
         let depth = self.ring_dimension.ilog2();
         let doubled = f64::from(2 * (depth - step)).exp2();
-        doubled * self.ring_key_switch_variance(64 - depth + step)
+        let mask_bits = if step == 1 { 64 - depth + 1 } else { 64 };
+        doubled * self.ring_key_switch_variance(mask_bits)
     }
 
     /// Added by packing into these slots, summed over all N coefficients: what a product picks up.

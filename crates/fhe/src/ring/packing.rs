@@ -7,7 +7,6 @@
 //! 2^64 / N, which the factor N turns into a multiple of 2^64.
 
 use rayon::join;
-use tfhe::core_crypto::prelude::*;
 
 use super::automorphism::substitute;
 use super::key_switch::Workspace;

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::Packed;
 use crate::convert;
-use crate::fft::{Fourier, Transform, add_product, centred};
+use crate::fft::{Fourier, Transform, add_product};
 use crate::keys::{EvaluationKey, SecretKey};
 use crate::ring::key_switch::{self, Workspace};
 

@@ -5,8 +5,10 @@
 use cipherformer_benches::{Keys, spread};
 use cipherformer_circuit::Function;
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
-use cipherformer_circuit::parameters::STANDARD_2048;
-use cipherformer_fhe::{EvaluationKey, PreparedLut, SecretKey, SeededEvaluationKey, linear, pack};
+use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
+use cipherformer_fhe::{
+    EvaluationKey, PreparedLut, SecretKey, SeededEvaluationKey, linear, multiply, pack,
+};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const TANH: LutCell = LutCell {
@@ -46,14 +48,21 @@ fn dense(c: &mut Criterion) {
     });
 }
 
-fn packing(c: &mut Criterion) {
-    let keys = Keys::new(&STANDARD_2048);
-    let mut group = c.benchmark_group("pack");
-    for count in [2, 64] {
-        let values = scalars(&keys, count);
-        group.throughput(Throughput::Elements(count as u64));
-        group.bench_function(BenchmarkId::from_parameter(count), |b| {
-            b.iter(|| pack(&values, &keys.evaluation).expect("fits"));
+fn ring(c: &mut Criterion) {
+    for parameters in [&STANDARD_2048, &PRECISE_1024] {
+        let keys = Keys::new(parameters);
+        let mut group = c.benchmark_group(format!("ring/{}", parameters.name));
+        for count in [2, 8, 64] {
+            let values = scalars(&keys, count);
+            group.throughput(Throughput::Elements(count as u64));
+            group.bench_function(BenchmarkId::new("pack", count), |b| {
+                b.iter(|| pack(&values, &keys.evaluation).expect("fits"));
+            });
+        }
+        let packed = pack(&scalars(&keys, 64), &keys.evaluation).expect("fits");
+        group.throughput(Throughput::Elements(1));
+        group.bench_function("product", |b| {
+            b.iter(|| multiply(&packed, &packed, 1 << 8, &keys.evaluation));
         });
     }
 }
@@ -80,5 +89,5 @@ fn keys(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, luts, dense, packing, keys);
+criterion_group!(benches, luts, dense, ring, keys);
 criterion_main!(benches);

@@ -180,8 +180,9 @@ impl ParameterSet {
     pub fn evaluation_key_bytes(&self) -> usize {
         let bootstrap_bits = self.bootstrap_key_bodies() * self.key_body_bits as usize;
         let key_switch = self.ring_dimension * self.key_switch.levels as usize;
-        let automorphisms = self.ring_dimension.ilog2() as usize;
-        let ring = automorphisms * self.ring_key_switch.levels as usize * self.ring_dimension;
+        // One for each automorphism of packing, one for products.
+        let ring_keys = self.ring_dimension.ilog2() as usize + 1;
+        let ring = ring_keys * self.ring_key_switch.levels as usize * self.ring_dimension;
         8 * (bootstrap_bits.div_ceil(64) + key_switch + ring)
     }
 

@@ -96,15 +96,58 @@ impl ParameterSet {
     /// each doubled by every later one on the slots that hold values (Chen, Dai, Kim, Song, "Efficient
     /// homomorphic conversion between (ring) LWE ciphertexts", ACNS 2021, section 3).
     pub fn packing_variance(&self) -> f64 {
-        let depth = self.ring_dimension.ilog2();
-        // Dividing the inputs by N rounds them; what was rounded is multiplied back by N. The mask
-        // starts with 64 - log2 N bits and gains one a step.
-        let unit = (f64::from(depth) - 64.0).exp2();
-        let rounding = (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * unit * unit;
-        (1..=depth).fold(rounding, |variance, step| {
-            let doubled = f64::from(2 * (depth - step)).exp2();
-            variance + doubled * self.ring_key_switch_variance(64 - depth + step)
+        let steps = 1..=self.ring_dimension.ilog2();
+        steps.fold(self.packing_rounding_variance(), |variance, step| {
+            variance + self.packing_step_variance(step)
         })
+    }
+
+    /// Dividing a value by N before packing rounds it; what was rounded is multiplied back by N.
+    fn packing_rounding_variance(&self) -> f64 {
+        let unit = self.ring_dimension as f64 * (-64f64).exp2();
+        (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * unit * unit
+    }
+
+    /// What a key switch in this step of packing becomes at the end. The first one's mask is an
+    /// integer of 64 - log2 N bits and a sign; what comes out of a key switch is uniform.
+    fn packing_step_variance(&self, step: u32) -> f64 {
+        let depth = self.ring_dimension.ilog2();
+        let doubled = f64::from(2 * (depth - step)).exp2();
+        let mask_bits = if step == 1 { 64 - depth + 1 } else { 64 };
+        doubled * self.ring_key_switch_variance(mask_bits)
+    }
+
+    /// Added by packing into these slots, summed over all N coefficients: what a product picks up.
+    ///
+    /// The noise of a key switch in step i of log2 N ends where slots are, and at all coefficients that
+    /// agree with one of them modulo `N / 2^i`.
+    pub fn packing_energy(&self, slots: &[usize]) -> f64 {
+        let depth = self.ring_dimension.ilog2();
+        let rounding = slots.len() as f64 * self.packing_rounding_variance();
+        (1..=depth).fold(rounding, |energy, step| {
+            let modulus = self.ring_dimension >> step;
+            let mut residues: Vec<usize> = slots.iter().map(|slot| slot % modulus).collect();
+            residues.sort_unstable();
+            residues.dedup();
+            let coefficients = residues.len() as f64 * f64::from(step).exp2();
+            energy + coefficients * self.packing_step_variance(step)
+        })
+    }
+
+    /// Of the product of two ring ciphertexts, per coefficient. Messages are integers over `modulus`;
+    /// an energy is the sum of an operand's noise variances over all its coefficients.
+    ///
+    /// Each noise meets the other operand's phase as a real number, of variance `(N/4 + 1) / 12`, message
+    /// included (`fhe/src/ring/product.rs`). Relinearization multiplies what the digits leave out by the
+    /// square of a polynomial of N signs, whose coefficients have the mean square 2N.
+    pub fn product_variance(&self, modulus: u64, energy_a: f64, energy_b: f64) -> f64 {
+        let (dimension, gadget) = (self.ring_dimension as f64, self.ring_key_switch);
+        let phase = (dimension / 4.0 + 1.0) / 12.0;
+        let wrapped = (modulus as f64).powi(2) * phase * (energy_a + energy_b);
+        let digits = f64::from(gadget.levels) * gadget.digit_variance();
+        let key = dimension * digits * self.ring_noise.variance();
+        let rounding = 2.0 * dimension * dimension * gadget.rounding_variance();
+        wrapped + key + rounding + fft_variance(1.0, dimension, gadget)
     }
 
     /// Added to values on their way into a response: packing, then rounding.

@@ -32,7 +32,7 @@ pub use linear::linear;
 pub use lookup::PreparedTable;
 pub use lut::PreparedLut;
 pub use message::{EncryptedBag, EncryptedScores};
-pub use ring::pack;
+pub use ring::{add, extract, multiply, pack, pack_at, shift};
 pub use wire::{content_id, size_limit};
 
 /// LWE ciphertexts under the ring key's coefficients, dimension N: one value each.

@@ -74,13 +74,3 @@ impl PreparedLut {
         bootstrap(values, &self.tables, key, done)
     }
 }
-
-pub(crate) fn scaled_lut(
-    _: u32,
-    _: &Scalars,
-    _: &Scalars,
-    _: &EvaluationKey,
-    _: &(dyn Fn(usize) + Sync),
-) -> Result<Scalars, FheError> {
-    unimplemented!()
-}

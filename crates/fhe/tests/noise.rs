@@ -1,7 +1,7 @@
 //! Measured noise against the formulas, at the real parameters, operation by operation.
 //!
 //! Every test draws at least 1,000 samples under a fresh key and compares standard deviations; the
-//! difference must stay below [`TOLERANCE`]. With `--nocapture` they print both figures.
+//! difference must stay below `common::TOLERANCE`. With `--nocapture` they print both figures.
 
 mod common;
 
@@ -15,49 +15,15 @@ use cipherformer_circuit::{
 use cipherformer_fhe::{
     EncryptedBag, EncryptedScores, PreparedLut, PreparedTable, Scalars, linear, pack,
 };
-use common::{Client, client};
+use common::{Client, client, compare, random_torus};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-
-/// Of the standard deviation. Sampling alone accounts for 2 % at 1,000 samples.
-const TOLERANCE: f64 = 0.15;
 
 const N: usize = STANDARD_2048.ring_dimension;
 
 fn shared() -> &'static Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     CLIENT.get_or_init(|| client(&STANDARD_2048))
-}
-
-/// Compares the noise in `got` with the predicted variance, and its mean with 0.
-fn compare(what: &str, got: &[u64], expected: &[u64], variance: f64) {
-    assert_eq!(got.len(), expected.len());
-    assert!(got.len() >= 1000, "{} samples are too few", got.len());
-    let errors: Vec<f64> = got
-        .iter()
-        .zip(expected)
-        .map(|(got, expected)| got.wrapping_sub(*expected) as i64 as f64 * (-64f64).exp2())
-        .collect();
-    let count = errors.len() as f64;
-    let mean = errors.iter().sum::<f64>() / count;
-    let measured = (errors.iter().map(|e| e * e).sum::<f64>() / count).sqrt();
-    let predicted = variance.sqrt();
-    println!(
-        "{what}: predicted 2^{:.2}, measured 2^{:.2} ({:+.1} %), {count} samples",
-        predicted.log2(),
-        measured.log2(),
-        100.0 * (measured / predicted - 1.0)
-    );
-    assert!((measured / predicted - 1.0).abs() < TOLERANCE, "{what}");
-    assert!(
-        mean.abs() < 6.0 * measured / count.sqrt(),
-        "{what}: mean {mean:e}"
-    );
-}
-
-fn random_torus(count: usize, seed: u64) -> Vec<u64> {
-    let mut random = StdRng::seed_from_u64(seed);
-    (0..count).map(|_| random.random()).collect()
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::convert;
 use crate::error::FheError;
 use crate::keys::SecretKey;
 use crate::keys::bootstrap::SeededBootstrapKey;
-use crate::ring::automorphism;
+use crate::ring::{automorphism, key_switch, product};
 use crate::wire;
 
 const WHAT: &str = "evaluation key";
@@ -18,7 +18,7 @@ const WHAT: &str = "evaluation key";
 /// All that a server needs to compute for one client. It opens no ciphertext.
 ///
 /// Contents: bootstrapping key (n GGSW under the ring key), LWE key-switching key (ring key to small
-/// key), automorphism keys for packing. Size: [`ParameterSet::evaluation_key_bytes`].
+/// key), automorphism keys for packing, relinearization key for products. Size: [`ParameterSet::evaluation_key_bytes`].
 #[derive(Serialize, Deserialize, Versionize)]
 #[versionize(SeededEvaluationKeyVersions)]
 pub struct SeededEvaluationKey {
@@ -26,6 +26,7 @@ pub struct SeededEvaluationKey {
     pub(super) bootstrap: SeededBootstrapKey,
     pub(super) key_switch: SeededLweKeyswitchKeyOwned<u64>,
     pub(super) automorphisms: SeededGlweCiphertextListOwned<u64>,
+    pub(super) relinearization: SeededGlweCiphertextListOwned<u64>,
 }
 
 #[derive(VersionsDispatch)]
@@ -59,11 +60,14 @@ impl SeededEvaluationKey {
         );
         step("packing keys");
         let automorphisms = automorphism::generate(secret);
+        step("product key");
+        let relinearization = product::generate(secret);
         Self {
             parameter_set: parameters.name.to_owned(),
             bootstrap,
             key_switch,
             automorphisms,
+            relinearization,
         }
     }
 
@@ -100,10 +104,16 @@ impl SeededEvaluationKey {
         let seeds = [
             self.key_switch.compression_seed(),
             self.automorphisms.compression_seed(),
+            self.relinearization.compression_seed(),
         ];
         seeds.iter().all(wire::from_the_beginning)
             && self.bootstrap.fits(parameters)
             && self.key_switch.is_conformant(&key_switch)
-            && automorphism::fits(&self.automorphisms, parameters)
+            && key_switch::fits(
+                &self.automorphisms,
+                automorphism::count(parameters),
+                parameters,
+            )
+            && key_switch::fits(&self.relinearization, 1, parameters)
     }
 }

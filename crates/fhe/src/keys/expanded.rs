@@ -8,6 +8,7 @@ use tfhe::core_crypto::prelude::*;
 use crate::key_switch::KeySwitchKey;
 use crate::keys::SeededEvaluationKey;
 use crate::ring::AutomorphismKeys;
+use crate::ring::key_switch::{self, RingKeySwitchKey};
 
 /// An evaluation key ready for use; about three times the size of the seeded one.
 pub struct EvaluationKey {
@@ -15,6 +16,7 @@ pub struct EvaluationKey {
     pub(crate) bootstrap: FourierLweBootstrapKeyOwned,
     pub(crate) key_switch: KeySwitchKey,
     pub(crate) automorphisms: AutomorphismKeys,
+    pub(crate) relinearization: RingKeySwitchKey,
 }
 
 impl EvaluationKey {
@@ -37,6 +39,7 @@ impl EvaluationKey {
                 parameters.key_switch,
             ),
             automorphisms: AutomorphismKeys::expand(seeded.automorphisms, parameters),
+            relinearization: key_switch::expand(seeded.relinearization, parameters).remove(0),
         }
     }
 
@@ -54,11 +57,11 @@ impl EvaluationKey {
         let key_switch = parameters.ring_dimension
             * parameters.key_switch.levels as usize
             * (parameters.lwe_dimension + 1);
-        let automorphisms = parameters.ring_dimension.ilog2() as usize
+        let ring = (parameters.ring_dimension.ilog2() as usize + 1)
             * parameters.ring_key_switch.levels as usize
             * 2
             * parameters.ring_dimension;
-        8 * (bootstrap + automorphisms) + 4 * key_switch
+        8 * (bootstrap + ring) + 4 * key_switch
     }
 }
 

@@ -26,6 +26,7 @@ mod model;
 pub mod noise;
 pub mod parameters;
 mod plain;
+mod tables;
 pub mod transformer;
 
 pub use circuit::{Circuit, Description, FAILURE_LIMIT_LOG2};
@@ -43,3 +44,4 @@ pub use manifest::{
 pub use model::{Block, Dense, Embedding, Model, Quantized};
 pub use parameters::ParameterSet;
 pub use plain::{Reference, Simulate};
+pub use tables::scaled_level;

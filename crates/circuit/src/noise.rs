@@ -77,6 +77,13 @@ impl ParameterSet {
     /// `mask_bits`-bit integer: digits times key noise, what the digits leave out of the mask times the
     /// ring key (`E[s^2] = 1/2`), and the floating-point FFT.
     pub fn ring_key_switch_variance(&self, mask_bits: u32) -> f64 {
+        let (direct, through_mask) = self.ring_key_switch_parts(mask_bits);
+        direct + through_mask
+    }
+
+    /// The two parts of [`Self::ring_key_switch_variance`]: errors of the body, each for itself, and
+    /// errors of the mask, which the ring key multiplies and so spreads over all coefficients.
+    pub(crate) fn ring_key_switch_parts(&self, mask_bits: u32) -> (f64, f64) {
         let (dimension, gadget) = (self.ring_dimension as f64, self.ring_key_switch);
         // How many digits the mask fills; the top one perhaps in part.
         let filled: f64 = (1..=gadget.levels)
@@ -89,7 +96,7 @@ impl ParameterSet {
         let key = filled * dimension * gadget.digit_variance() * self.ring_noise.variance();
         let rounding = dimension * gadget.rounding_variance() / 2.0;
         let fft = filled / f64::from(gadget.levels) * fft_variance(1.0, dimension, gadget);
-        key + rounding + fft
+        (key, rounding + fft)
     }
 
     /// Added by packing LWE values into one ring ciphertext: log2 N key switches deep, the noise of
@@ -97,14 +104,18 @@ impl ParameterSet {
     /// homomorphic conversion between (ring) LWE ciphertexts", ACNS 2021, section 3).
     pub fn packing_variance(&self) -> f64 {
         let depth = self.ring_dimension.ilog2();
-        // Dividing the inputs by N rounds them; what was rounded is multiplied back by N. The mask
-        // starts with 64 - log2 N bits and gains one a step.
-        let unit = (f64::from(depth) - 64.0).exp2();
-        let rounding = (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * unit * unit;
-        (1..=depth).fold(rounding, |variance, step| {
+        // The mask starts with 64 - log2 N bits and gains one a step.
+        (1..=depth).fold(self.packing_rounding_variance(), |variance, step| {
             let doubled = f64::from(2 * (depth - step)).exp2();
             variance + doubled * self.ring_key_switch_variance(64 - depth + step)
         })
+    }
+
+    /// Part of packing: dividing the inputs by N rounds them; what was rounded is multiplied back by N.
+    pub(crate) fn packing_rounding_variance(&self) -> f64 {
+        let dimension = self.ring_dimension as f64;
+        let unit = dimension * (-64f64).exp2();
+        (dimension / 2.0 + 1.0) / 12.0 * unit * unit
     }
 
     /// Added to values on their way into a response: packing, then rounding.

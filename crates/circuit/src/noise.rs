@@ -77,6 +77,13 @@ impl ParameterSet {
     /// `mask_bits`-bit integer: digits times key noise, what the digits leave out of the mask times the
     /// ring key (`E[s^2] = 1/2`), and the floating-point FFT.
     pub fn ring_key_switch_variance(&self, mask_bits: u32) -> f64 {
+        let (direct, through_mask) = self.ring_key_switch_parts(mask_bits);
+        direct + through_mask
+    }
+
+    /// The two parts of [`Self::ring_key_switch_variance`]: errors of the body, each for itself, and
+    /// errors of the mask, which the ring key multiplies and so spreads over all coefficients.
+    pub(crate) fn ring_key_switch_parts(&self, mask_bits: u32) -> (f64, f64) {
         let (dimension, gadget) = (self.ring_dimension as f64, self.ring_key_switch);
         // How many digits the mask fills; the top one perhaps in part.
         let filled: f64 = (1..=gadget.levels)
@@ -89,7 +96,7 @@ impl ParameterSet {
         let key = filled * dimension * gadget.digit_variance() * self.ring_noise.variance();
         let rounding = dimension * gadget.rounding_variance() / 2.0;
         let fft = filled / f64::from(gadget.levels) * fft_variance(1.0, dimension, gadget);
-        key + rounding + fft
+        (key, rounding + fft)
     }
 
     /// Added by packing LWE values into one ring ciphertext: log2 N key switches deep, the noise of
@@ -103,7 +110,7 @@ impl ParameterSet {
     }
 
     /// Dividing a value by N before packing rounds it; what was rounded is multiplied back by N.
-    fn packing_rounding_variance(&self) -> f64 {
+    pub(crate) fn packing_rounding_variance(&self) -> f64 {
         let unit = self.ring_dimension as f64 * (-64f64).exp2();
         (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * unit * unit
     }

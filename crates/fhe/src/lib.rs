@@ -23,6 +23,7 @@ mod lookup;
 mod lut;
 mod message;
 mod ring;
+mod scaled;
 mod wire;
 
 pub use encrypted::{Counters, Encrypted, PreparedCircuit};
@@ -33,6 +34,7 @@ pub use lookup::PreparedTable;
 pub use lut::PreparedLut;
 pub use message::{EncryptedBag, EncryptedScores};
 pub use ring::{add, extract, multiply, pack, pack_at, shift};
+pub use scaled::scaled_lut;
 pub use wire::{content_id, size_limit};
 
 /// LWE ciphertexts under the ring key's coefficients, dimension N: one value each.

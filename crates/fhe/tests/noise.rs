@@ -7,14 +7,10 @@ mod common;
 
 use std::sync::OnceLock;
 
-use cipherformer_circuit::graph::{IntMatrix, LutCell};
+use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::STANDARD_2048;
-use cipherformer_circuit::{
-    Bag, Function, InputKind, InputLayout, Manifest, OutputKind, OutputLayout,
-};
-use cipherformer_fhe::{
-    EncryptedBag, EncryptedScores, PreparedLut, PreparedTable, Scalars, linear, pack,
-};
+use cipherformer_circuit::{Bag, InputKind, InputLayout, Manifest, OutputKind, OutputLayout};
+use cipherformer_fhe::{EncryptedBag, EncryptedScores, PreparedTable, Scalars, linear, pack};
 use common::{Client, client, compare, random_torus};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -123,63 +119,6 @@ fn manifest(entries: usize) -> Manifest {
             scale: vec![1.0],
         },
     }
-}
-
-/// The identity as a LUT shows what its input carried: key switch, modulus switch and rounding to a
-/// cell, and its own output noise, which is far smaller.
-#[test]
-fn lut_inputs() {
-    let cell = LutCell {
-        function: Function::Identity,
-        input_scale: 1.0,
-        input_bias: 0.0,
-        output_scale: 1.0,
-        rounded: false,
-    };
-    let plain = inner_torus(1500, 4);
-    let lut = PreparedLut::new(&vec![cell; plain.len()], &STANDARD_2048);
-    let values = shared().secret.encrypt_scalars(&plain);
-    let got = lut
-        .apply(&values, &shared().evaluation, &|_| ())
-        .expect("fits");
-    let got = shared().secret.decrypt_scalars(&got);
-    let variance = STANDARD_2048.lut_input_variance() + STANDARD_2048.lut_output_variance();
-    compare("lut input", &got, &plain, variance);
-}
-
-/// A table of 32 wide steps of random heights, its input in the middle of one, shows output noise.
-#[test]
-fn lut_outputs() {
-    let steps = 32;
-    let mut random = StdRng::seed_from_u64(5);
-    let mut tables = Vec::new();
-    let (mut plain, mut expected) = (Vec::new(), Vec::new());
-    for _ in 0..1500 {
-        let heights: Vec<u64> = (0..steps).map(|_| random.random()).collect();
-        let step = random.random_range(0..steps);
-        tables.push((0..N).map(|i| heights[i * steps / N]).collect());
-        let centre = (step as f64 + 0.5) / (2 * steps) as f64 - 0.25;
-        plain.push((centre * 64f64.exp2()) as i64 as u64);
-        expected.push(heights[step]);
-    }
-    let lut = PreparedLut::from_tables(tables, &STANDARD_2048).expect("N cells each");
-    let values = shared().secret.encrypt_scalars(&plain);
-    let got = lut
-        .apply(&values, &shared().evaluation, &|_| ())
-        .expect("fits");
-    let got = shared().secret.decrypt_scalars(&got);
-    compare(
-        "lut output",
-        &got,
-        &expected,
-        STANDARD_2048.lut_output_variance(),
-    );
-}
-
-/// Torus values in a LUT's range, away from its ends.
-fn inner_torus(count: usize, seed: u64) -> Vec<u64> {
-    let shift = |x: u64| ((x as i64) >> 2) as u64;
-    random_torus(count, seed).into_iter().map(shift).collect()
 }
 
 #[test]

@@ -18,8 +18,8 @@ use crate::wire;
 #[derive(Serialize, Deserialize, Versionize)]
 #[versionize(SeededBootstrapKeyVersions)]
 pub(super) struct SeededBootstrapKey {
-    seed: CompressionSeed,
-    bodies: Vec<u64>,
+    pub(super) seed: CompressionSeed,
+    pub(super) bodies: Vec<u64>,
 }
 
 #[derive(VersionsDispatch)]

@@ -117,3 +117,26 @@ impl SeededEvaluationKey {
             && key_switch::fits(&self.relinearization, 1, parameters)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cipherformer_circuit::parameters::INSECURE_PRECISE;
+
+    use super::*;
+
+    #[test]
+    fn bootstrapping_keys_of_another_length_or_seed_are_refused() {
+        let secret = SecretKey::generate(&INSECURE_PRECISE);
+        let read = |change: &dyn Fn(&mut SeededBootstrapKey)| {
+            let mut key = SeededEvaluationKey::generate(&secret, |_| ());
+            change(&mut key.bootstrap);
+            SeededEvaluationKey::from_bytes(&key.to_bytes(), &INSECURE_PRECISE).map(|_| ())
+        };
+        assert_eq!(read(&|_| ()), Ok(()));
+        let refused = |result| matches!(result, Err(FheError::Malformed { .. }));
+        assert!(refused(read(&|key| key.bodies.truncate(1))));
+        assert!(refused(read(&|key| key.bodies.clear())));
+        assert!(refused(read(&|key| key.bodies.push(0))));
+        assert!(refused(read(&|key| key.seed.inner.first_index.increment())));
+    }
+}

@@ -116,11 +116,11 @@ impl ParameterSet {
     }
 
     /// What a key switch in this step of packing becomes at the end. The first one's mask is an
-    /// integer of 64 - log2 N bits and a sign; what comes out of a key switch is uniform.
+    /// integer of 64 - log2 N bits, or the difference of two; what comes out of a key switch is uniform.
     fn packing_step_variance(&self, step: u32) -> f64 {
         let depth = self.ring_dimension.ilog2();
         let doubled = f64::from(2 * (depth - step)).exp2();
-        let mask_bits = if step == 1 { 64 - depth + 1 } else { 64 };
+        let mask_bits = if step == 1 { 64 - depth } else { 64 };
         doubled * self.ring_key_switch_variance(mask_bits)
     }
 

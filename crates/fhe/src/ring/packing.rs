@@ -149,7 +149,9 @@ fn rotate(ciphertext: &[u64], i: u32, rotated: &mut [u64]) {
 /// The RLWE ciphertext with the LWE's value, divided by N, in coefficient 0; the rest is arbitrary.
 fn embed(lwe: &[u64]) -> Vec<u64> {
     let size = lwe.len() - 1;
-    let divide = |x: u64| rounded_shift(x, size.ilog2());
+    let bits = size.ilog2();
+    // Signed: a mean would gather at the frequencies that the key amplifies most.
+    let divide = |x: u64| ((rounded_shift(x, bits) << bits) as i64 >> bits) as u64;
     let mut glwe = vec![0; 2 * size];
     glwe[0] = divide(lwe[0]);
     for (out, &x) in glwe[1..size].iter_mut().zip(lwe[1..size].iter().rev()) {

@@ -100,7 +100,6 @@ fn merge(leaves: Vec<Leaf>, depth: u32, key: &EvaluationKey, work: &mut Work) ->
     }
     let size = key.parameters.ring_dimension;
     let stride = size >> depth;
-    let wide = leaves.len() >= WIDE;
     let (mut even, mut odd): (Vec<_>, Vec<_>) =
         leaves.into_iter().partition(|leaf| leaf.slot % 2 == 0);
     even.iter_mut()
@@ -117,17 +116,7 @@ fn merge(leaves: Vec<Leaf>, depth: u32, key: &EvaluationKey, work: &mut Work) ->
         times_monomial(&mut sum, alone * stride, size);
         return sum;
     }
-    let (mut sum, mut difference) = if wide {
-        join(
-            || merge(even, depth - 1, key, work),
-            || merge(odd, depth - 1, key, &mut Work::new(key)),
-        )
-    } else {
-        (
-            merge(even, depth - 1, key, work),
-            merge(odd, depth - 1, key, work),
-        )
-    };
+    let (mut sum, mut difference) = merge_both(even, odd, depth - 1, key, work);
     times_monomial(&mut difference, stride, size);
     for (even, odd) in sum.iter_mut().zip(&mut difference) {
         (*even, *odd) = (even.wrapping_add(*odd), even.wrapping_sub(*odd));
@@ -136,6 +125,23 @@ fn merge(leaves: Vec<Leaf>, depth: u32, key: &EvaluationKey, work: &mut Work) ->
     key.automorphisms
         .add_switched(depth, &work.rotated, &mut sum, &mut work.switch);
     sum
+}
+
+/// [`merge`] of both sides, at once where that pays.
+fn merge_both(
+    even: Vec<Leaf>,
+    odd: Vec<Leaf>,
+    depth: u32,
+    key: &EvaluationKey,
+    work: &mut Work,
+) -> (Vec<u64>, Vec<u64>) {
+    if even.len() + odd.len() < WIDE {
+        return (merge(even, depth, key, work), merge(odd, depth, key, work));
+    }
+    join(
+        || merge(even, depth, key, work),
+        || merge(odd, depth, key, &mut Work::new(key)),
+    )
 }
 
 /// Both polynomials of a ciphertext, X^(2^i + 1) put for X.

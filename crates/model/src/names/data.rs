@@ -9,23 +9,23 @@ use candle_core::{Device, Tensor};
 use crate::error::ModelError;
 
 /// How many tokens there are: the end mark and 26 letters.
-pub const VOCABULARY: usize = 27;
+pub(crate) const VOCABULARY: usize = 27;
 
 /// The token that starts and ends a name; the letters are 1 to 26.
-pub const END: u8 = 0;
+pub(crate) const END: u8 = 0;
 
 /// How many tokens the model sees: a name of at most 15 letters after the end mark.
-pub const CONTEXT: usize = 16;
+pub(crate) const CONTEXT: usize = 16;
 
 /// Names as tokens without end marks, split by a hash of each: a name's part depends on nothing else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Names {
+pub(crate) struct Names {
     /// 80 %.
-    pub train: Vec<Vec<u8>>,
+    pub(crate) train: Vec<Vec<u8>>,
     /// 10 %, for choices.
-    pub validation: Vec<Vec<u8>>,
+    pub(crate) validation: Vec<Vec<u8>>,
     /// 10 %, for reported figures.
-    pub test: Vec<Vec<u8>>,
+    pub(crate) test: Vec<Vec<u8>>,
 }
 
 impl Names {
@@ -34,7 +34,7 @@ impl Names {
     ///
     /// # Errors
     /// A file that is missing, holds other characters, or leaves one of the parts empty.
-    pub fn load(path: &Path) -> Result<Self, ModelError> {
+    pub(crate) fn load(path: &Path) -> Result<Self, ModelError> {
         let text = fs::read_to_string(path).map_err(|source| ModelError::File {
             action: "read",
             path: path.to_owned(),
@@ -71,7 +71,7 @@ impl Names {
             test: Vec::new(),
         };
         for name in unique {
-            let part = match fnv1a(name) % 10 {
+            let part = match hash(name) % 10 {
                 0 => &mut split.test,
                 1 => &mut split.validation,
                 _ => &mut split.train,
@@ -82,10 +82,12 @@ impl Names {
     }
 }
 
-/// The high half of FNV-1a, whose low bits are poor.
-fn fnv1a(name: &str) -> u64 {
+/// FNV-1a, then the end of MurmurHash3, without which short names fall into few parts.
+fn hash(name: &str) -> u64 {
     let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, step) >> 32
+    let hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
 }
 
 /// Names side by side. All positions of all names are rows; attention works on pairs of rows of one name.

@@ -47,7 +47,7 @@ impl Site {
     }
 
     /// Standard deviation of the noise to expect, relative to the LUT's whole input range, and of what
-    /// integer products add, in the site's own unit. Both are a little above what we measured.
+    /// integer products add, in the site's own unit: estimates for the standard parameters.
     fn noise(self) -> (f64, f64) {
         match self {
             Self::Score(_) => (0.006, 1.0),

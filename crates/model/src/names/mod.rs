@@ -1,6 +1,6 @@
 //! A small transformer over the letters of names: from a list of names to the struct that lowering takes.
 //!
-//! [`train_names`] does all of it: [`Names`] are split, a model is trained in floating point, then tuned with
+//! [`train_names`] does all of it: names are split, a model is trained in floating point, then tuned with
 //! the cuts and the noise that encrypted evaluation will have, its ranges are calibrated on the names it
 //! was trained on, and what comes out is a [`Transformer`] and its [`NamesFigures`].
 
@@ -20,12 +20,12 @@ use cipherformer_circuit::transformer::Transformer;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-pub use data::{CONTEXT, END, Names, VOCABULARY};
 pub use measure::{NamesFigures, NamesLosses};
 pub use recipe::NamesRecipe;
 
 use crate::error::ModelError;
 use crate::progress;
+use data::Names;
 use export::export;
 use flow::Ranges;
 use measure::{Numbers, Outcomes, measure};

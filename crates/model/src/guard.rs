@@ -14,15 +14,17 @@ use crate::error::ModelError;
 use crate::evaluate::{Mode, evaluate_circuit};
 use crate::golden::GoldenFile;
 use crate::metrics::{LABELS, Metrics};
+use crate::names::NAMES_GPT;
 use crate::output::Staging;
 use crate::progress;
 use crate::recipe::Recipe;
 use crate::train::{FloatModel, train};
 
 /// The circuits there are recipes for.
-pub const CIRCUITS: [&str; 1] = [PROMPT_GUARD];
+pub const CIRCUITS: [&str; 2] = [PROMPT_GUARD, NAMES_GPT];
 
-const PROMPT_GUARD: &str = "prompt-guard";
+/// Its name.
+pub const PROMPT_GUARD: &str = "prompt-guard";
 
 /// What to train on, and how.
 #[derive(Clone, Debug)]

@@ -3,6 +3,7 @@
 //! - [`load_examples`] reads labelled texts; [`Recipe`] says how a prompt guard is trained.
 //! - [`train`] makes a [`FloatModel`]; [`FloatModel::quantize`] turns it into a circuit's integers.
 //! - [`build_prompt_guard`] does all of it and writes the circuit's folder.
+//! - [`train_names`] makes a small transformer over letters, to the point where lowering takes over.
 //! - [`evaluate_circuit`] measures a circuit: plain, with simulated noise, or encrypted.
 //!
 //! The only crate that names a training library.
@@ -17,6 +18,7 @@ mod evaluate;
 mod golden;
 mod guard;
 mod metrics;
+mod names;
 mod output;
 mod progress;
 mod quantize;
@@ -30,7 +32,8 @@ pub use encrypted::EncryptedPair;
 pub use error::ModelError;
 pub use evaluate::{Evaluation, Mode, evaluate_circuit};
 pub use golden::{GoldenFile, GoldenLayer, GoldenVector};
-pub use guard::{CIRCUITS, Figures, Training, build_prompt_guard};
+pub use guard::{CIRCUITS, Figures, PROMPT_GUARD, Training, build_prompt_guard};
 pub use metrics::{LABELS, Metrics, POSITIVE};
+pub use names::{NAMES_GPT, NamesFigures, NamesLosses, NamesRecipe, train_names};
 pub use recipe::Recipe;
 pub use train::{FloatModel, train};

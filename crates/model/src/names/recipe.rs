@@ -1,0 +1,110 @@
+//! The numbers of the recipe for names.
+
+use super::flow::Site;
+
+/// How a model of names is made. The defaults are the best of our trials.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NamesRecipe {
+    /// Width of the residual.
+    pub width: usize,
+    /// Number of heads; each is `width / heads` wide.
+    pub heads: usize,
+    /// Hidden values of block 1's MLP, which is tabulated: they cost nothing.
+    pub tabulated_hidden: usize,
+    /// Hidden values of block 2's MLP, each of which costs one LUT.
+    pub hidden: usize,
+    /// Names a step.
+    pub batch: usize,
+    /// Steps in floating point.
+    pub float_steps: usize,
+    /// Steps with quantization and noise.
+    pub tuning_steps: usize,
+    /// AdamW's first learning rate in floating point; it falls to 0 as a cosine does.
+    pub learning_rate: f64,
+    /// The same for tuning.
+    pub tuning_rate: f64,
+    /// AdamW's weight decay.
+    pub weight_decay: f64,
+    /// Weight of the squares of what exceeds the ranges that are aimed at.
+    pub penalty: f64,
+    /// Weight, in tuning, of the divergence of noisy predictions from exact ones.
+    pub consistency: f64,
+    /// Resolution of the exponentials of scores.
+    pub gain: f64,
+    /// Soft cap of the scores.
+    pub cap: f64,
+    /// Smallest mean of exponentials that is told apart from less.
+    pub floor: f64,
+    /// Largest integers of queries, keys and values.
+    pub limits: [u8; 3],
+    /// Real values of one unit of them.
+    pub steps: [f64; 3],
+    /// Largest integer of weights on attention outputs and normalised vectors.
+    pub weight_limit: f64,
+    /// Range aimed at for the residual.
+    pub residual: f64,
+    /// For real scores.
+    pub score: f64,
+    /// For the mean of exponentials.
+    pub mean: f64,
+    /// For the mixed values, in units of a value.
+    pub mix: f64,
+    /// For the MLP's inputs.
+    pub up: f64,
+    /// For the logits.
+    pub logit: f64,
+}
+
+impl Default for NamesRecipe {
+    fn default() -> Self {
+        Self {
+            width: 32,
+            heads: 4,
+            tabulated_hidden: 128,
+            hidden: 32,
+            batch: 128,
+            float_steps: 4000,
+            tuning_steps: 3000,
+            learning_rate: 4e-3,
+            tuning_rate: 1e-3,
+            weight_decay: 0.02,
+            penalty: 1.0,
+            consistency: 1.0,
+            gain: 48.0,
+            cap: 3.0,
+            floor: 0.25,
+            limits: [7, 7, 5],
+            steps: [0.4, 0.4, 0.5],
+            weight_limit: 31.0,
+            residual: 4.0,
+            score: 5.0,
+            mean: 2.5,
+            mix: 8.0,
+            up: 5.0,
+            logit: 5.0,
+        }
+    }
+}
+
+impl NamesRecipe {
+    /// Real score of one unit of q . k.
+    pub(crate) fn score_step(&self) -> f64 {
+        let head_width = (self.width / self.heads) as f64;
+        self.steps[0] * self.steps[1] / head_width.sqrt()
+    }
+
+    /// The largest magnitude that training aims at, in the site's own unit.
+    pub(crate) fn target(&self, site: Site) -> f64 {
+        match site {
+            Site::Score(_) => self.score / self.score_step(),
+            Site::Mean(_) => self.mean * self.gain,
+            Site::Mix(_) => self.mix * self.gain,
+            Site::Residual => self.residual,
+            // Seldom half of all values are at their largest.
+            Site::MeanSquare => self.residual * self.residual / 4.0,
+            Site::Projection(which) => (f64::from(self.limits[which]) + 0.5) * self.steps[which],
+            Site::Up => self.up,
+            Site::Logit => self.logit,
+        }
+    }
+}

@@ -1,0 +1,108 @@
+//! Training: in floating point first, then with the cuts and the noise of encrypted evaluation.
+
+use std::f64::consts::PI;
+
+use candle_core::{D, Tensor};
+use candle_nn::loss::cross_entropy;
+use candle_nn::ops::log_softmax;
+use candle_nn::{AdamW, Optimizer, ParamsAdamW};
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+
+use super::data::Batch;
+use super::flow::{Flow, Ranges};
+use super::model::Parameters;
+use super::recipe::NamesRecipe;
+use crate::error::ModelError;
+
+/// A part of training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Real numbers.
+    Float,
+    /// Rounded numbers, with noise.
+    Tuning,
+}
+
+/// Trains for one phase; `step` is called after every step.
+pub(crate) fn train(
+    parameters: &Parameters,
+    names: &[Vec<u8>],
+    recipe: &NamesRecipe,
+    phase: Phase,
+    random: &mut StdRng,
+    step: impl Fn(),
+) -> Result<(), ModelError> {
+    let (steps, rate) = match phase {
+        Phase::Float => (recipe.float_steps, recipe.learning_rate),
+        Phase::Tuning => (recipe.tuning_steps, recipe.tuning_rate),
+    };
+    let config = ParamsAdamW {
+        weight_decay: recipe.weight_decay,
+        beta2: 0.99,
+        ..ParamsAdamW::default()
+    };
+    let mut optimizer = AdamW::new(parameters.all(), config)?;
+    let ranges = Ranges::aimed_at(recipe);
+    let mut order: Vec<usize> = Vec::new();
+    for done in 0..steps {
+        if order.len() < recipe.batch {
+            order = (0..names.len()).collect();
+            order.shuffle(random);
+        }
+        let chosen = order.split_off(order.len().saturating_sub(recipe.batch));
+        let batch = Batch::new(chosen.iter().map(|&index| &names[index]))?;
+        optimizer.set_learning_rate(rate * schedule(done, steps));
+        let loss = match phase {
+            Phase::Float => float_loss(parameters, &batch, recipe, &ranges)?,
+            Phase::Tuning => noisy_loss(parameters, &batch, recipe, &ranges, random)?,
+        };
+        optimizer.backward_step(&loss)?;
+        step();
+    }
+    Ok(())
+}
+
+/// Part of the learning rate: up in a line over the first twentieth, then down to 0 as a cosine does.
+fn schedule(done: usize, steps: usize) -> f64 {
+    let part = (done as f64 + 1.0) / steps as f64;
+    (20.0 * part).min(0.5 + 0.5 * (PI * part).cos())
+}
+
+fn float_loss(
+    parameters: &Parameters,
+    batch: &Batch,
+    recipe: &NamesRecipe,
+    ranges: &Ranges,
+) -> Result<Tensor, ModelError> {
+    let mut flow = Flow::new(recipe, ranges)?;
+    flow.quantized = false;
+    let logits = parameters.logits(batch, &mut flow)?;
+    let excess = (flow.excess * (recipe.penalty / batch.rows() as f64))?;
+    Ok((cross_entropy(&logits, &batch.target)? + excess)?)
+}
+
+/// Cross-entropy with noise, and how far that is from the prediction without.
+fn noisy_loss(
+    parameters: &Parameters,
+    batch: &Batch,
+    recipe: &NamesRecipe,
+    ranges: &Ranges,
+    random: &mut StdRng,
+) -> Result<Tensor, ModelError> {
+    let mut flow = Flow::new(recipe, ranges)?;
+    flow.noise = Some(random);
+    let noisy = parameters.logits(batch, &mut flow)?;
+    let excess = (flow.excess * (recipe.penalty / batch.rows() as f64))?;
+    let loss = (cross_entropy(&noisy, &batch.target)? + excess)?;
+    if recipe.consistency == 0.0 {
+        return Ok(loss);
+    }
+    let exact = parameters.logits(batch, &mut Flow::new(recipe, ranges)?)?;
+    let (noisy, exact) = (
+        log_softmax(&noisy, D::Minus1)?,
+        log_softmax(&exact, D::Minus1)?,
+    );
+    let divergence = (exact.exp()? * (exact - noisy)?)?.sum(1)?.mean_all()?;
+    Ok((loss + (divergence * recipe.consistency)?)?)
+}

@@ -147,6 +147,11 @@ impl Vocabulary {
         self.min_count
     }
 
+    /// The id of a feature.
+    pub fn id(&self, feature: &str) -> Option<usize> {
+        self.ids.get(feature).copied()
+    }
+
     /// The feature with this id.
     pub fn feature(&self, id: usize) -> Option<&str> {
         self.features.get(id).map(String::as_str)

@@ -5,10 +5,11 @@ use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use cipherformer_circuit::{Circuit, Estimate, estimate};
+use cipherformer_circuit::{Circuit, Estimate, InputKind, estimate};
 use cipherformer_model::{
-    CIRCUITS, Evaluation, Figures, Metrics, Mode, ModelError, NAMES_GPT, NamesFigures, NamesRecipe,
-    Recipe, Training, build_prompt_guard, evaluate_circuit, load_examples, train_names,
+    CIRCUITS, Evaluation, Figures, Metrics, Mode, ModelError, NAMES_GPT, NamesEvaluation,
+    NamesFigures, NamesRecipe, Recipe, Training, build_names_gpt, build_prompt_guard,
+    evaluate_circuit, evaluate_names, load_examples,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -53,13 +54,13 @@ struct TrainArgs {
 struct EvaluateArgs {
     /// The circuit's folder
     circuit: PathBuf,
-    /// CSV file with the columns text,label
+    /// CSV file with the columns text,label; for a circuit that continues texts, a file with one text a line
     #[arg(long)]
     data: PathBuf,
     /// How to evaluate
     #[arg(long, value_enum, default_value_t = ModeArg::Reference)]
     mode: ModeArg,
-    /// Only the first rows
+    /// Only the first texts
     #[arg(long)]
     limit: Option<NonZeroUsize>,
     /// Seed of the simulated noise
@@ -112,8 +113,9 @@ impl TrainArgs {
             });
         }
         if self.circuit == NAMES_GPT {
-            let (_, figures) = train_names(&self.data, &NamesRecipe::default(), self.seed)?;
-            return print(&names_table(&figures));
+            let recipe = NamesRecipe::default();
+            let figures = build_names_gpt(&self.data, &self.out, &recipe, self.seed)?;
+            return print(&names_table(&figures, &self.out));
         }
         let figures = build_prompt_guard(&Training {
             data: &self.data,
@@ -134,6 +136,14 @@ impl EvaluateArgs {
             ModeArg::Encrypted => Mode::Encrypted,
         };
         let circuit = Circuit::load(&self.circuit)?;
+        if circuit.manifest().input.kind == InputKind::Tokens {
+            let limit = self.limit.map(NonZeroUsize::get);
+            let evaluation = evaluate_names(&circuit, &self.data, limit, mode, self.seed)?;
+            return match self.json {
+                true => print_json(&evaluation),
+                false => print(&names_evaluation_table(&evaluation)),
+            };
+        }
         let mut examples = load_examples(&self.data)?;
         if let Some(limit) = self.limit {
             examples.truncate(limit.get());
@@ -177,10 +187,15 @@ fn figures_table(figures: &Figures, out: &Path) -> String {
     text
 }
 
-fn names_table(figures: &NamesFigures) -> String {
+fn names_table(figures: &NamesFigures, out: &Path) -> String {
     let mut text = format!(
-        "{:12}{:>12}{:>12}{:>12}{:>12}\n",
-        "nats", "float", "quantized", "with noise", "agreement"
+        "wrote {}\n\n{:12}{:>12}{:>12}{:>12}{:>12}\n",
+        out.display(),
+        "nats",
+        "float",
+        "quantized",
+        "with noise",
+        "agreement"
     );
     for (name, losses) in [("validation", &figures.validation), ("test", &figures.test)] {
         let agreement = 100.0 * losses.agreement;
@@ -189,7 +204,6 @@ fn names_table(figures: &NamesFigures) -> String {
             "{name:12}{float:>12.4}{exact:>12.4}{noisy:>12.4}{agreement:>10.2} %\n"
         ));
     }
-    text.push_str("\nNothing was written: a circuit folder cannot hold a transformer yet.\n");
     text
 }
 
@@ -217,10 +231,37 @@ fn evaluation_table(evaluation: &Evaluation) -> String {
     text
 }
 
+fn names_evaluation_table(evaluation: &NamesEvaluation) -> String {
+    let NamesEvaluation {
+        examples,
+        tokens,
+        cross_entropy,
+        left_out,
+        seconds,
+        ..
+    } = evaluation;
+    let mut text = format!(
+        "names          {examples} ({left_out} too long)\ntokens         {tokens}\n\
+         cross-entropy  {cross_entropy:.4} nats a character\n"
+    );
+    if let Some(agreement) = evaluation.agreement {
+        text.push_str(&format!(
+            "agreement      {:.2} % of most likely characters as the reference's\n",
+            100.0 * agreement
+        ));
+    }
+    let each = seconds / *tokens as f64;
+    text.push_str(&format!(
+        "time           {seconds:.2} s, {:.3} ms a character\n",
+        1e3 * each
+    ));
+    text
+}
+
 fn estimate_table(estimate: &Estimate) -> String {
     let optional = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
     let mut text = format!(
-        "{:14}{:10}{:>7}{:>6}{:>10}{:>13}{:>14}{:>9}\n",
+        "{:24}{:12}{:>7}{:>6}{:>10}{:>13}{:>14}{:>9}\n",
         "layer", "operation", "values", "LUTs", "products", "input noise", "failure", "seconds"
     );
     for layer in &estimate.layers {
@@ -232,7 +273,7 @@ fn estimate_table(estimate: &Estimate) -> String {
         let failure = optional(layer.failure_log2.map(|log2| format!("2^{log2:.1}")));
         writeln!(
             text,
-            "{:14}{:10}{:>7}{:>6}{:>10}{noise:>13}{failure:>14}{:>9.4}",
+            "{:24}{:12}{:>7}{:>6}{:>10}{noise:>13}{failure:>14}{:>9.4}",
             layer.name,
             layer.operation,
             layer.values,
@@ -252,7 +293,7 @@ fn totals(estimate: &Estimate) -> String {
     let failure = format!("2^{:.1}", estimate.worst_failure_log2);
     let seconds = estimate.predicted_seconds_per_core;
     let mut text = format!(
-        "{:31}{luts:>6}{products:>10}{noise:>13}{failure:>14}{seconds:>9.4}\n\n",
+        "{:43}{luts:>6}{products:>10}{noise:>13}{failure:>14}{seconds:>9.4}\n\n",
         "total, or worst"
     );
     text.push_str(&format!(

@@ -89,6 +89,17 @@ pub(crate) fn reference_scores(circuit: &Circuit, text: &str) -> Result<Vec<f64>
     Ok(circuit.scores(&torus))
 }
 
+/// Keys for an encrypted evaluation, with a spinner while they are made.
+pub(crate) fn make_keys(circuit: &Circuit) -> Result<EncryptedPair, ModelError> {
+    let spinner = ProgressBar::new_spinner();
+    spinner.enable_steady_tick(std::time::Duration::from_millis(100));
+    spinner.set_message("making keys");
+    let step = |step| spinner.set_message(format!("making keys: {step}"));
+    let pair = EncryptedPair::new(circuit.clone(), step)?;
+    spinner.finish_and_clear();
+    Ok(pair)
+}
+
 enum Scorer {
     Reference,
     Simulate(Box<Simulate>),
@@ -100,15 +111,7 @@ impl Scorer {
         Ok(match mode {
             Mode::Reference => Self::Reference,
             Mode::Simulate => Self::Simulate(Box::new(Simulate::new(seed))),
-            Mode::Encrypted => {
-                let spinner = ProgressBar::new_spinner();
-                spinner.enable_steady_tick(std::time::Duration::from_millis(100));
-                spinner.set_message("making keys");
-                let step = |step| spinner.set_message(format!("making keys: {step}"));
-                let pair = EncryptedPair::new(circuit.clone(), step)?;
-                spinner.finish_and_clear();
-                Self::Encrypted(Box::new(pair))
-            }
+            Mode::Encrypted => Self::Encrypted(Box::new(make_keys(circuit)?)),
         })
     }
 

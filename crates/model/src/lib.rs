@@ -3,8 +3,8 @@
 //! - [`load_examples`] reads labelled texts; [`Recipe`] says how a prompt guard is trained.
 //! - [`train`] makes a [`FloatModel`]; [`FloatModel::quantize`] turns it into a circuit's integers.
 //! - [`build_prompt_guard`] does all of it and writes the circuit's folder.
-//! - [`train_names`] makes a small transformer over letters, to the point where lowering takes over.
-//! - [`evaluate_circuit`] measures a circuit: plain, with simulated noise, or encrypted.
+//! - [`build_names_gpt`] does the same for a small transformer over the letters of names.
+//! - [`evaluate_circuit`] and [`evaluate_names`] measure a circuit: plain, with simulated noise, or encrypted.
 //!
 //! The only crate that names a training library.
 
@@ -34,6 +34,9 @@ pub use evaluate::{Evaluation, Mode, evaluate_circuit};
 pub use golden::{GoldenFile, GoldenLayer, GoldenVector};
 pub use guard::{CIRCUITS, Figures, PROMPT_GUARD, Training, build_prompt_guard};
 pub use metrics::{LABELS, Metrics, POSITIVE};
-pub use names::{NAMES_GPT, NamesFigures, NamesLosses, NamesRecipe, train_names};
+pub use names::{
+    NAMES_GPT, NamesEvaluation, NamesFigures, NamesGolden, NamesLosses, NamesRecipe, NamesVector,
+    build_names_gpt, evaluate_names, reference_logits, tokens, train_names,
+};
 pub use recipe::Recipe;
 pub use train::{FloatModel, train};

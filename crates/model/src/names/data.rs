@@ -35,29 +35,13 @@ impl Names {
     /// # Errors
     /// A file that is missing, holds other characters, or leaves one of the parts empty.
     pub(crate) fn load(path: &Path) -> Result<Self, ModelError> {
-        let text = fs::read_to_string(path).map_err(|source| ModelError::File {
-            action: "read",
-            path: path.to_owned(),
-            source,
-        })?;
-        let refuse = |line, reason: &str| ModelError::Data {
-            path: path.to_owned(),
-            line,
-            reason: reason.to_owned(),
-        };
-        for (index, line) in text.lines().enumerate() {
-            if !line.trim().bytes().all(|b| b.is_ascii_lowercase()) {
-                let reason =
-                    "a name has other characters than a to z; remove it or spell it with those";
-                return Err(refuse(Some(index as u64 + 1), reason));
-            }
-        }
+        let text = read(path)?;
         let names = Self::split(text.lines().map(str::trim));
         if [&names.train, &names.validation, &names.test]
             .iter()
             .any(|part| part.is_empty())
         {
-            return Err(refuse(None, "there are too few names; add some"));
+            return Err(refuse(path, None, "there are too few names; add some"));
         }
         Ok(names)
     }
@@ -79,6 +63,31 @@ impl Names {
             part.push(name.bytes().map(|letter| letter - b'a' + 1).collect());
         }
         split
+    }
+}
+
+/// A file with one name a line, of lower-case letters; other lines are refused.
+pub(crate) fn read(path: &Path) -> Result<String, ModelError> {
+    let text = fs::read_to_string(path).map_err(|source| ModelError::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    for (index, line) in text.lines().enumerate() {
+        if !line.trim().bytes().all(|b| b.is_ascii_lowercase()) {
+            let reason =
+                "a name has other characters than a to z; remove it or spell it with those";
+            return Err(refuse(path, Some(index as u64 + 1), reason));
+        }
+    }
+    Ok(text)
+}
+
+pub(crate) fn refuse(path: &Path, line: Option<u64>, reason: &str) -> ModelError {
+    ModelError::Data {
+        path: path.to_owned(),
+        line,
+        reason: reason.to_owned(),
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn export(
         }],
         unembedding: weights(&parameters.unembedding, FINE_WEIGHTS)?,
         unembedding_bias: parameters.unembedding_bias.to_vec1()?,
+        logit_range: ranges.largest(Site::Logit),
     })
 }
 

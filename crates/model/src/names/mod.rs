@@ -4,7 +4,10 @@
 //! the cuts and the noise that encrypted evaluation will have, its ranges are calibrated on the names it
 //! was trained on, and what comes out is a [`Transformer`] and its [`NamesFigures`].
 
+mod build;
+mod card;
 mod data;
+mod evaluate;
 mod export;
 mod flow;
 mod measure;
@@ -20,6 +23,8 @@ use cipherformer_circuit::transformer::Transformer;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
+pub use build::{NamesGolden, NamesVector, build_names_gpt};
+pub use evaluate::{NamesEvaluation, evaluate_names, reference_logits, tokens};
 pub use measure::{NamesFigures, NamesLosses};
 pub use recipe::NamesRecipe;
 

@@ -1,0 +1,178 @@
+//! Measuring a circuit on names: how well it predicts each next letter.
+
+use std::path::Path;
+use std::time::Instant;
+
+use cipherformer_circuit::{
+    Bag, Circuit, CircuitError, Engine, OutputLayout, Reference, Simulate, State, evaluate_next,
+};
+use serde::Serialize;
+
+use super::data::{END, read, refuse};
+use crate::encrypted::EncryptedPair;
+use crate::error::ModelError;
+use crate::evaluate::{Mode, make_keys};
+use crate::progress;
+
+/// What an evaluation found.
+#[derive(Clone, Debug, Serialize)]
+pub struct NamesEvaluation {
+    /// The circuit's name.
+    pub circuit: String,
+    /// How it was evaluated.
+    pub mode: Mode,
+    /// How many names.
+    pub examples: usize,
+    /// How many letters and end marks were predicted.
+    pub tokens: usize,
+    /// Mean of -log p(token), in nats, end marks counted.
+    pub cross_entropy: f64,
+    /// Part of the tokens whose most likely prediction is the reference's, 0 to 1; `None` for the reference
+    /// itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<f64>,
+    /// Names that were left out, as they are longer than the context.
+    pub left_out: usize,
+    /// Time for all names, without making keys.
+    pub seconds: f64,
+}
+
+/// Evaluates a circuit on a file of names, one a line, or its first `limit`; `seed` is of the simulated
+/// noise.
+///
+/// # Errors
+/// A file that cannot be used, or a circuit that cannot be evaluated encrypted.
+pub fn evaluate_names(
+    circuit: &Circuit,
+    path: &Path,
+    limit: Option<usize>,
+    mode: Mode,
+    seed: u64,
+) -> Result<NamesEvaluation, ModelError> {
+    let text = read(path)?;
+    let all = text.lines().map(str::trim).filter(|name| !name.is_empty());
+    let (names, long): (Vec<&str>, Vec<&str>) =
+        all.partition(|name| name.len() < circuit.positions());
+    let names = &names[..limit.unwrap_or(usize::MAX).min(names.len())];
+    if names.is_empty() {
+        return Err(refuse(path, None, "it has no name to evaluate; add some"));
+    }
+    let mut runner = Runner::new(circuit, mode, seed)?;
+    let start = Instant::now();
+    let bar = progress::bar("evaluating", names.len());
+    let mut tally = Tally::default();
+    for name in names {
+        let tokens = tokens(circuit, name)?;
+        let logits = runner.logits(circuit, &tokens)?;
+        let reference = match mode {
+            Mode::Reference => None,
+            Mode::Simulate | Mode::Encrypted => Some(reference_logits(circuit, &tokens)?),
+        };
+        tally.add(&tokens, &logits, reference.as_deref());
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let count = tally.tokens as f64;
+    Ok(NamesEvaluation {
+        circuit: circuit.manifest().name.clone(),
+        mode,
+        examples: names.len(),
+        tokens: tally.tokens,
+        cross_entropy: tally.loss / count,
+        agreement: (mode != Mode::Reference).then(|| tally.same as f64 / count),
+        left_out: long.len(),
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+/// The start mark and the letters of a name.
+///
+/// # Errors
+/// A letter that the vocabulary does not have.
+pub fn tokens(circuit: &Circuit, name: &str) -> Result<Vec<usize>, CircuitError> {
+    let letters = name.chars().map(|letter| {
+        let id = circuit.vocabulary().id(&letter.to_string());
+        id.ok_or_else(|| CircuitError::Input {
+            reason: format!("the circuit does not know the letter {letter:?}"),
+        })
+    });
+    std::iter::once(Ok(usize::from(END)))
+        .chain(letters)
+        .collect()
+}
+
+/// The logits after every token, without noise.
+///
+/// # Errors
+/// A token that the vocabulary does not have.
+pub fn reference_logits(
+    circuit: &Circuit,
+    tokens: &[usize],
+) -> Result<Vec<Vec<f64>>, CircuitError> {
+    plain_logits(circuit, &mut Reference, tokens)
+}
+
+fn plain_logits<E>(
+    circuit: &Circuit,
+    engine: &mut E,
+    tokens: &[usize],
+) -> Result<Vec<Vec<f64>>, CircuitError>
+where
+    E: Engine<Input = Bag, Response = Vec<f64>, Error = CircuitError>,
+{
+    let mut state = State::new(circuit);
+    let step = |&token: &usize| {
+        let bag = Bag::new(vec![token], 1);
+        let torus = evaluate_next(circuit, engine, &mut state, &bag, &())?;
+        Ok(circuit.scores(&torus))
+    };
+    tokens.iter().map(step).collect()
+}
+
+enum Runner {
+    Reference,
+    Simulate(Box<Simulate>),
+    Encrypted(Box<EncryptedPair>),
+}
+
+impl Runner {
+    fn new(circuit: &Circuit, mode: Mode, seed: u64) -> Result<Self, ModelError> {
+        Ok(match mode {
+            Mode::Reference => Self::Reference,
+            Mode::Simulate => Self::Simulate(Box::new(Simulate::new(seed))),
+            Mode::Encrypted => Self::Encrypted(Box::new(make_keys(circuit)?)),
+        })
+    }
+
+    fn logits(&mut self, circuit: &Circuit, tokens: &[usize]) -> Result<Vec<Vec<f64>>, ModelError> {
+        match self {
+            Self::Reference => Ok(reference_logits(circuit, tokens)?),
+            Self::Simulate(engine) => Ok(plain_logits(circuit, engine.as_mut(), tokens)?),
+            Self::Encrypted(pair) => pair.logits(tokens),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Tally {
+    tokens: usize,
+    loss: f64,
+    same: usize,
+}
+
+impl Tally {
+    fn add(&mut self, tokens: &[usize], logits: &[Vec<f64>], reference: Option<&[Vec<f64>]>) {
+        let end = [usize::from(END)];
+        let targets = tokens[1..].iter().chain(&end);
+        for (position, (logits, &target)) in logits.iter().zip(targets).enumerate() {
+            self.tokens += 1;
+            let largest = logits.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            let sum: f64 = logits.iter().map(|x| (x - largest).exp()).sum();
+            self.loss += sum.ln() + largest - logits[target];
+            let same = |reference: &[Vec<f64>]| {
+                OutputLayout::argmax(&reference[position]) == OutputLayout::argmax(logits)
+            };
+            self.same += usize::from(reference.is_some_and(same));
+        }
+    }
+}

@@ -5,8 +5,10 @@
 use cipherformer_benches::{Keys, spread};
 use cipherformer_circuit::Function;
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
-use cipherformer_circuit::parameters::STANDARD_2048;
-use cipherformer_fhe::{EvaluationKey, PreparedLut, SecretKey, SeededEvaluationKey, linear, pack};
+use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
+use cipherformer_fhe::{
+    EvaluationKey, PreparedLut, SecretKey, SeededEvaluationKey, linear, multiply, pack, scaled_lut,
+};
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
 const TANH: LutCell = LutCell {
@@ -23,17 +25,31 @@ fn scalars(keys: &Keys, count: usize) -> cipherformer_fhe::Scalars {
 }
 
 fn luts(c: &mut Criterion) {
-    let keys = Keys::new(&STANDARD_2048);
-    let mut group = c.benchmark_group("lut");
-    group.sample_size(10);
-    for count in [1, 16, 64] {
-        let values = scalars(&keys, count);
-        let lut = PreparedLut::new(&vec![TANH; count], &STANDARD_2048);
-        group.throughput(Throughput::Elements(count as u64));
-        group.bench_function(BenchmarkId::from_parameter(count), |b| {
-            b.iter(|| lut.apply(&values, &keys.evaluation, &|_| ()).expect("fits"));
-        });
+    for parameters in [&STANDARD_2048, &PRECISE_1024] {
+        let keys = Keys::new(parameters);
+        let mut group = c.benchmark_group(format!("lut {}", parameters.name));
+        group.sample_size(10);
+        for count in [1, 16, 64] {
+            let values = scalars(&keys, count);
+            let lut = PreparedLut::new(&vec![TANH; count], parameters);
+            group.throughput(Throughput::Elements(count as u64));
+            group.bench_function(BenchmarkId::from_parameter(count), |b| {
+                b.iter(|| lut.apply(&values, &keys.evaluation, &|_| ()).expect("fits"));
+            });
+        }
     }
+}
+
+/// Four scales for 16 values each.
+fn scaled_luts(c: &mut Criterion) {
+    let keys = Keys::new(&PRECISE_1024);
+    let (values, scales) = (scalars(&keys, 64), scalars(&keys, 4));
+    let mut group = c.benchmark_group("scaled lut");
+    group.sample_size(10);
+    group.throughput(Throughput::Elements(64));
+    group.bench_function("64 values, 4 scales", |b| {
+        b.iter(|| scaled_lut(7, &values, &scales, &keys.evaluation, &|_| ()).expect("fits"));
+    });
 }
 
 fn dense(c: &mut Criterion) {
@@ -46,14 +62,21 @@ fn dense(c: &mut Criterion) {
     });
 }
 
-fn packing(c: &mut Criterion) {
-    let keys = Keys::new(&STANDARD_2048);
-    let mut group = c.benchmark_group("pack");
-    for count in [2, 64] {
-        let values = scalars(&keys, count);
-        group.throughput(Throughput::Elements(count as u64));
-        group.bench_function(BenchmarkId::from_parameter(count), |b| {
-            b.iter(|| pack(&values, &keys.evaluation).expect("fits"));
+fn ring(c: &mut Criterion) {
+    for parameters in [&STANDARD_2048, &PRECISE_1024] {
+        let keys = Keys::new(parameters);
+        let mut group = c.benchmark_group(format!("ring/{}", parameters.name));
+        for count in [2, 8, 64] {
+            let values = scalars(&keys, count);
+            group.throughput(Throughput::Elements(count as u64));
+            group.bench_function(BenchmarkId::new("pack", count), |b| {
+                b.iter(|| pack(&values, &keys.evaluation).expect("fits"));
+            });
+        }
+        let packed = pack(&scalars(&keys, 64), &keys.evaluation).expect("fits");
+        group.throughput(Throughput::Elements(1));
+        group.bench_function("product", |b| {
+            b.iter(|| multiply(&packed, &packed, 1 << 8, &keys.evaluation));
         });
     }
 }
@@ -80,5 +103,5 @@ fn keys(c: &mut Criterion) {
     });
 }
 
-criterion_group!(benches, luts, dense, packing, keys);
+criterion_group!(benches, luts, scaled_luts, dense, ring, keys);
 criterion_main!(benches);

@@ -167,17 +167,23 @@ fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> LayerEstimat
 }
 
 impl ParameterSet {
-    /// Size of a seeded evaluation key: masks are expanded from a seed, so only bodies count.
-    pub fn evaluation_key_bytes(&self) -> usize {
-        let rows = self.bootstrap_glwe_dimension + 1;
-        let bootstrap = self.lwe_dimension
+    /// Body coefficients of a bootstrapping key: n GGSW of `levels * (k + 1)` polynomials.
+    pub fn bootstrap_key_bodies(&self) -> usize {
+        self.lwe_dimension
             * self.bootstrap.levels as usize
-            * rows
-            * self.bootstrap_polynomial_size;
+            * (self.bootstrap_glwe_dimension + 1)
+            * self.bootstrap_polynomial_size
+    }
+
+    /// Size of a seeded evaluation key: masks are expanded from a seed, so only bodies count, those of
+    /// the bootstrapping key at `key_body_bits` each.
+    pub fn evaluation_key_bytes(&self) -> usize {
+        let bootstrap_bits = self.bootstrap_key_bodies() * self.key_body_bits as usize;
         let key_switch = self.ring_dimension * self.key_switch.levels as usize;
-        let automorphisms = self.ring_dimension.ilog2() as usize;
-        let ring = automorphisms * self.ring_key_switch.levels as usize * self.ring_dimension;
-        8 * (bootstrap + key_switch + ring)
+        // One for each automorphism of packing, one for products.
+        let ring_keys = self.ring_dimension.ilog2() as usize + 1;
+        let ring = ring_keys * self.ring_key_switch.levels as usize * self.ring_dimension;
+        8 * (bootstrap_bits.div_ceil(64) + key_switch + ring)
     }
 
     /// Size of an encrypted bag over this many entries, seeded.

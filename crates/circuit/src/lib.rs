@@ -26,7 +26,7 @@ mod model;
 pub mod noise;
 pub mod parameters;
 mod plain;
-pub mod tables;
+mod tables;
 mod tensors;
 pub mod transformer;
 
@@ -45,4 +45,5 @@ pub use manifest::{
 pub use model::{Block, Dense, Embedding, Model, Quantized};
 pub use parameters::ParameterSet;
 pub use plain::{PlainPacked, Reference, Simulate};
+pub use tables::scaled_level;
 pub use transformer::Transformer;

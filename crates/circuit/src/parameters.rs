@@ -120,13 +120,14 @@ pub const STANDARD_2048: ParameterSet = ParameterSet {
 /// blind rotation, on a ring of k = 2, N = 1024 whose key bits are those of the packing ring.
 ///
 /// The small LWE key lies on the published 128-bit curve. Three levels make a long key, so its bodies
-/// travel rounded to 44 bits, which adds as much again as their own noise.
+/// travel rounded to 44 bits. That adds noise of four times their own standard deviation; a LUT's output
+/// has 2^-24.8 with it, 2^-25.4 without.
 ///
-/// LUT: about 16 ms a core; worst LUT input noise 0.48 % of the range; output noise 2^-24.3;
+/// LUT: about 19 ms a core; worst LUT input noise 0.48 % of the range; output noise 2^-24.8;
 /// evaluation key under 40 MB.
 pub const PRECISE_1024: ParameterSet = ParameterSet {
     name: "precise-1024",
-    source: "LWE dimension 761 with TUniform(48): on the 128-bit curve of the lattice estimator, \
+    source: "LWE dimension 758 with TUniform(48): on the 128-bit curve of the lattice estimator, \
              log2 std = 2.675931 - 0.025696779 n; GLWE dimension 2 x 1024 with TUniform(17): tfhe-rs 1.8, \
              V1_4_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128 has it for 2048 key bits",
     security_bits: 128,
@@ -138,19 +139,19 @@ pub const PRECISE_1024: ParameterSet = ParameterSet {
         base_log: 11,
         levels: 3,
     },
-    lwe_dimension: 761,
+    lwe_dimension: 758,
     lwe_noise: TUniform { bound_log2: 48 },
     key_switch: Decomposition {
         base_log: 2,
         levels: 7,
     },
     ring_key_switch: Decomposition {
-        base_log: 8,
-        levels: 6,
+        base_log: 6,
+        levels: 7,
     },
     key_body_bits: 44,
     response_modulus_log: 16,
-    lut_seconds: 0.016,
+    lut_seconds: 0.019,
     ring_product_seconds: 0.000_05,
 };
 
@@ -205,8 +206,8 @@ pub const INSECURE_PRECISE: ParameterSet = ParameterSet {
         levels: 5,
     },
     ring_key_switch: Decomposition {
-        base_log: 8,
-        levels: 6,
+        base_log: 6,
+        levels: 7,
     },
     key_body_bits: 44,
     response_modulus_log: 16,

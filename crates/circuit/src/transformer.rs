@@ -255,4 +255,4 @@ pub struct BlockNumerics {
 pub const MARGIN: f64 = 1.25;
 
 /// A scaled LUT cuts its input range [-r, r] to this many levels either side of 0.
-pub const SCALED_LEVELS: u32 = 31;
+pub const SCALED_LEVELS: u32 = 63;

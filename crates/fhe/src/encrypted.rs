@@ -9,9 +9,10 @@ use crate::error::FheError;
 use crate::keys::EvaluationKey;
 use crate::linear::linear;
 use crate::lookup::PreparedTable;
-use crate::lut::{PreparedLut, scaled_lut};
+use crate::lut::PreparedLut;
 use crate::message::{EncryptedBag, EncryptedScores};
 use crate::ring::{add, extract, multiply, pack, pack_at, shift};
+use crate::scaled::scaled_lut;
 use crate::{Packed, Scalars, convert};
 
 /// A circuit with its tables transformed once, for all clients.

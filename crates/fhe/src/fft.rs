@@ -1,47 +1,136 @@
-//! Negacyclic products of clear and encrypted polynomials through the library's f64 FFT, exact.
+//! Negacyclic products of clear and encrypted polynomials through an f64 FFT, exact where they must be.
 //!
 //! A 64-bit torus polynomial does not fit a 53-bit mantissa, so it is split into two 32-bit halves.
 //! Each half's product with small integers is computed to well below the last bit it must have, and
 //! rounded to it: the result is the exact product modulo 2^64, and no FFT error enters the noise.
 //! This holds while the integers' 2-norm stays below about 2^16 (checked where tables are prepared).
+//!
+//! The library would choose its algorithm by measuring at run time, and with it the rounding noise of
+//! key switches. Here one algorithm is fixed: results depend on nothing but the processor's instructions.
+
+use std::f64::consts::PI;
+use std::sync::OnceLock;
 
 use tfhe::core_crypto::fft_impl::fft64::c64;
+use tfhe::core_crypto::fft_impl::fft64::math::fft::{FftAlgo, Method, Plan};
 use tfhe::core_crypto::prelude::*;
+
+/// A polynomial in the Fourier domain: its values at N/2 of the roots of `X^N + 1`, one of each
+/// conjugate pair, in the plan's order.
+pub(crate) type Fourier = Vec<c64>;
+
+/// Largest log2 N for which plans are kept.
+const MAX_SIZE_LOG: usize = 16;
+
+/// The largest transform that is done without splitting it further; a limit of the library.
+const MAX_BASE: usize = 1024;
+
+/// What all transforms of one size share.
+struct Shared {
+    plan: Plan,
+    /// `exp(i pi j / N)`: turns cyclic into negacyclic.
+    twist: Vec<c64>,
+}
+
+impl Shared {
+    fn of(size: PolynomialSize) -> &'static Self {
+        static ALL: [OnceLock<Shared>; MAX_SIZE_LOG + 1] = [const { OnceLock::new() }; _];
+        ALL[size.0.ilog2() as usize].get_or_init(|| {
+            let half = size.0 / 2;
+            let method = Method::UserProvided {
+                base_algo: FftAlgo::Dif4,
+                base_n: half.min(MAX_BASE),
+            };
+            let angle = |j: usize| PI * j as f64 / size.0 as f64;
+            Self {
+                plan: Plan::new(half, method),
+                twist: (0..half).map(|j| c64::cis(angle(j))).collect(),
+            }
+        })
+    }
+}
 
 /// A transform with its scratch memory, for one thread.
 pub(crate) struct Transform {
-    fft: Fft,
+    shared: &'static Shared,
     buffers: ComputationBuffers,
-    size: PolynomialSize,
+    /// A copy of what is transformed back, where the original must stay.
+    copy: Fourier,
 }
-
-/// A polynomial in the Fourier domain.
-pub(crate) type Fourier = FourierPolynomial<Vec<c64>>;
 
 impl Transform {
     pub(crate) fn new(size: PolynomialSize) -> Self {
-        let fft = Fft::new(size); // the library shares plans between instances
+        let shared = Shared::of(size);
         let mut buffers = ComputationBuffers::new();
-        let view = fft.as_view();
-        let scratch = view.forward_scratch().or(view.backward_scratch());
-        buffers.resize(scratch.unaligned_bytes_required());
-        Self { fft, buffers, size }
+        buffers.resize(shared.plan.fft_scratch().unaligned_bytes_required());
+        Self {
+            shared,
+            buffers,
+            copy: vec![c64::default(); size.0 / 2],
+        }
     }
 
     /// A zero polynomial in the Fourier domain.
     pub(crate) fn zero(&self) -> Fourier {
-        FourierPolynomial {
-            data: vec![c64::default(); self.size.0 / 2],
-        }
+        vec![c64::default(); self.copy.len()]
+    }
+
+    /// Coefficients, read as real numbers by `real`, to the Fourier domain.
+    #[inline(always)]
+    pub(crate) fn forward(
+        &mut self,
+        coefficients: &[u64],
+        out: &mut Fourier,
+        real: impl Fn(u64) -> f64,
+    ) {
+        let (low, high) = coefficients.split_at(out.len());
+        let twist = &self.shared.twist;
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                for (((out, &low), &high), twist) in out.iter_mut().zip(low).zip(high).zip(twist) {
+                    *out = c64::new(real(low), real(high)) * twist;
+                }
+            },
+        );
+        self.shared.plan.fwd(out, self.buffers.stack());
+    }
+
+    /// Back from the Fourier domain, times `factor`, modulo 1: `combine` says what becomes of each
+    /// coefficient in `out`. Overwrites `fourier`. Magnitudes must stay below 2^51.
+    #[inline(always)]
+    pub(crate) fn backward(
+        &mut self,
+        fourier: &mut Fourier,
+        factor: f64,
+        out: &mut [u64],
+        combine: impl Fn(u64, u64) -> u64,
+    ) {
+        self.shared.plan.inv(fourier, self.buffers.stack());
+        let (low, high) = out.split_at_mut(fourier.len());
+        let factor = factor / fourier.len() as f64;
+        let twist = &self.shared.twist;
+        pulp::Arch::new().dispatch(
+            #[inline(always)]
+            || {
+                let outputs = low.iter_mut().zip(high);
+                for ((value, twist), (low, high)) in fourier.iter().zip(twist).zip(outputs) {
+                    let value = value * twist.conj() * factor;
+                    *low = combine(*low, modulo_1(value.re));
+                    *high = combine(*high, modulo_1(value.im));
+                }
+            },
+        );
     }
 
     /// Small signed integers, as two's complement, to the Fourier domain.
     pub(crate) fn integers(&mut self, coefficients: &[u64]) -> Fourier {
         let mut out = self.zero();
-        self.fft.as_view().forward_as_integer(
-            out.as_mut_view(),
-            Polynomial::from_container(coefficients),
-            self.buffers.stack(),
+        self.forward(
+            coefficients,
+            &mut out,
+            #[inline(always)]
+            |x| x as i64 as f64,
         );
         out
     }
@@ -49,22 +138,23 @@ impl Transform {
     /// Torus elements to the Fourier domain, at 53 bits.
     pub(crate) fn torus(&mut self, coefficients: &[u64]) -> Fourier {
         let mut out = self.zero();
-        self.fft.as_view().forward_as_torus(
-            out.as_mut_view(),
-            Polynomial::from_container(coefficients),
-            self.buffers.stack(),
-        );
+        self.forward(coefficients, &mut out, centred);
         out
     }
 
     /// Back from the Fourier domain, modulo 1.
     pub(crate) fn back(&mut self, fourier: &Fourier) -> Vec<u64> {
-        let mut out = vec![0; self.size.0];
-        self.fft.as_view().backward_as_torus(
-            Polynomial::from_container(out.as_mut_slice()),
-            fourier.as_view(),
-            self.buffers.stack(),
+        let mut out = vec![0; 2 * fourier.len()];
+        let mut copy = std::mem::take(&mut self.copy);
+        copy.copy_from_slice(fourier);
+        self.backward(
+            &mut copy,
+            1.0,
+            &mut out,
+            #[inline(always)]
+            |_, new| new,
         );
+        self.copy = copy;
         out
     }
 
@@ -92,11 +182,39 @@ impl Transform {
     }
 }
 
+/// The representative of a torus element in [-1/2, 1/2), at 53 bits.
+#[inline(always)]
+pub(crate) fn centred(torus: u64) -> f64 {
+    const UNIT: f64 = 1.0 / 18_446_744_073_709_551_616.0; // 2^-64
+    torus as i64 as f64 * UNIT
+}
+
+/// A real number below 2^51 in magnitude as a torus element.
+///
+/// Adding 1.5 * 2^52 leaves the nearest integer in a mantissa's last bits, in instructions that every
+/// processor has for whole vectors: first the integer part goes, then 32 bits come out at a time.
+#[inline(always)]
+fn modulo_1(x: f64) -> u64 {
+    const SHIFT: f64 = 6_755_399_441_055_744.0;
+    const WORD: f64 = 4_294_967_296.0;
+    let fraction = x - ((x + SHIFT) - SHIFT);
+    let scaled = fraction * WORD;
+    let high = scaled + SHIFT;
+    let low = (scaled - (high - SHIFT)) * WORD + SHIFT;
+    let integer = |shifted: f64| shifted.to_bits().wrapping_sub(SHIFT.to_bits());
+    (integer(high) << 32).wrapping_add(integer(low))
+}
+
 /// `sum += a * b`, point by point in the Fourier domain.
 pub(crate) fn add_product(sum: &mut Fourier, a: &Fourier, b: &Fourier) {
-    for ((sum, a), b) in sum.data.iter_mut().zip(&a.data).zip(&b.data) {
-        *sum += a * b;
-    }
+    pulp::Arch::new().dispatch(
+        #[inline(always)]
+        || {
+            for ((sum, a), b) in sum.iter_mut().zip(a).zip(b) {
+                *sum += a * b;
+            }
+        },
+    );
 }
 
 #[cfg(test)]
@@ -120,6 +238,23 @@ mod tests {
             }
         }
         out
+    }
+
+    #[test]
+    fn reals_become_torus_elements() {
+        for (x, torus) in [
+            (0.25, 1 << 62),
+            (-3.75, 1 << 62),
+            (1_000_000.5, 1 << 63),
+            (-0.25, 3 << 62),
+            (2f64.powi(-64), 1),
+            (-(2f64.powi(-60)), 16u64.wrapping_neg()),
+        ] {
+            assert_eq!(modulo_1(x), torus, "{x}");
+        }
+        for torus in [0, 1 << 40, 1 << 63, (1 << 63) + (1 << 20), 3 << 62] {
+            assert_eq!(modulo_1(centred(torus)), torus);
+        }
     }
 
     proptest! {

@@ -69,12 +69,15 @@ impl KeySwitchKey {
         let mut digits = Vec::with_capacity((value.len() - 1) * levels as usize);
         for &x in &value[..value.len() - 1] {
             // Rounded to the digits that are kept; then digit by digit from the lowest, each above
-            // half the base made negative with a carry into the next.
+            // half the base made negative with a carry into the next. One of just half goes the way
+            // that its next digit will go, so that digits are 0 on average: any other mean, times the
+            // sum of the key's noise, would move all values of a client the same way.
             let dropped = 64 - base_log * levels;
             let mut rest = rounded_shift(x, dropped);
             for _ in 0..levels {
                 let digit = rest & mask;
-                let carry = u64::from(digit >= half);
+                let next = (rest >> base_log) & mask;
+                let carry = u64::from(digit > half || (digit == half && next >= half));
                 digits.push((digit as u32).wrapping_sub((carry as u32) << base_log));
                 rest = (rest >> base_log).wrapping_add(carry);
             }
@@ -98,7 +101,7 @@ mod tests {
             let mut sum = 0u64;
             for (level, &digit) in digits.iter().enumerate() {
                 let digit = i64::from(digit as i32);
-                prop_assert!((-8..8).contains(&digit));
+                prop_assert!((-8..=8).contains(&digit));
                 sum = sum.wrapping_add((digit as u64) << (48 + 4 * level));
             }
             let error = sum.wrapping_sub(x) as i64;

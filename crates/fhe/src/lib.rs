@@ -9,10 +9,13 @@
 //! - [`PreparedCircuit`] and [`Encrypted`]: the encrypted engine for a circuit's interpreter.
 //! - [`EncryptedBag`] and [`EncryptedScores`]: what crosses the wire.
 
+mod bits;
+mod bootstrap;
 mod convert;
 mod encrypted;
 mod error;
 mod fft;
+mod interleave;
 mod key_switch;
 mod keys;
 mod linear;
@@ -20,6 +23,7 @@ mod lookup;
 mod lut;
 mod message;
 mod ring;
+mod scaled;
 mod wire;
 
 pub use encrypted::{Counters, Encrypted, PreparedCircuit};
@@ -29,7 +33,8 @@ pub use linear::linear;
 pub use lookup::PreparedTable;
 pub use lut::PreparedLut;
 pub use message::{EncryptedBag, EncryptedScores};
-pub use ring::pack;
+pub use ring::{add, extract, multiply, pack, pack_at, shift};
+pub use scaled::scaled_lut;
 pub use wire::{content_id, size_limit};
 
 /// LWE ciphertexts under the ring key's coefficients, dimension N: one value each.

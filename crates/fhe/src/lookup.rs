@@ -31,36 +31,19 @@ impl PreparedTable {
         multiplier: u32,
         parameters: &ParameterSet,
     ) -> Result<Self, FheError> {
-        const NORM_LIMIT: f64 = 32_768.0;
         let size = convert::ring_size(parameters);
         let columns = (0..table.columns())
             .into_par_iter()
             .map_init(
                 || Transform::new(size),
                 |transform, column| {
-                    let times = |w: i8| i64::from(w) * i64::from(multiplier);
-                    let weights: Vec<i64> = table.column(column).map(times).collect();
-                    let norm = weights
-                        .iter()
-                        .map(|&w| (w as f64).powi(2))
-                        .sum::<f64>()
-                        .sqrt();
-                    if norm > NORM_LIMIT {
-                        return Err(FheError::Shape {
-                            operation: "lookup table",
-                            expected: format!("columns of norm at most {NORM_LIMIT}"),
-                            got: format!("{norm:.0} in column {column}"),
-                        });
-                    }
-                    let mut block = vec![0; size.0];
-                    let blocks = weights.chunks(size.0).map(|weights| {
-                        block.fill(0);
-                        for (out, &w) in block.iter_mut().zip(weights) {
-                            *out = w as u64;
-                        }
-                        transform.integers(&block)
-                    });
-                    Ok(blocks.collect())
+                    let times = |w: i8| (i64::from(w) * i64::from(multiplier)) as u64;
+                    let weights = table.column(column).map(times);
+                    let mut weights: Vec<u64> = weights.collect();
+                    check_norm("lookup table", &weights)?;
+                    weights.resize(weights.len().next_multiple_of(size.0), 0);
+                    let blocks = weights.chunks(size.0);
+                    Ok(blocks.map(|block| transform.integers(block)).collect())
                 },
             )
             .collect::<Result<_, _>>()?;
@@ -87,19 +70,16 @@ impl PreparedTable {
             });
         }
         let mut transform = Transform::new(self.size);
-        let halves: Vec<[[Fourier; 2]; 2]> = bag
+        let bag: Vec<Halves> = bag
             .iter()
-            .map(|ciphertext| {
-                let (mask, body) = ciphertext.as_ref().split_at(self.size.0);
-                [transform.halves(mask), transform.halves(body)]
-            })
+            .map(|ciphertext| halves(ciphertext.as_ref(), &mut transform))
             .collect();
         let scalars: Vec<Vec<u64>> = self
             .columns
             .par_iter()
             .map_init(
                 || Transform::new(self.size),
-                |transform, column| self.column(column, &halves, transform),
+                |transform, column| self.column(column, &bag, transform),
             )
             .collect();
         let size = LweDimension(self.size.0).to_lwe_size();
@@ -110,26 +90,54 @@ impl PreparedTable {
         ))
     }
 
-    fn column(
-        &self,
-        column: &[Fourier],
-        halves: &[[[Fourier; 2]; 2]],
-        transform: &mut Transform,
-    ) -> Vec<u64> {
-        let mut product = Vec::with_capacity(2 * self.size.0);
-        for part in 0..2 {
-            let mut sums = [transform.zero(), transform.zero()];
-            for (block, halves) in column.iter().zip(halves) {
-                for (sum, half) in sums.iter_mut().zip(&halves[part]) {
-                    add_product(sum, half, block);
-                }
-            }
-            product.extend(transform.back_exact(&sums));
-        }
+    fn column(&self, column: &[Fourier], bag: &[Halves], transform: &mut Transform) -> Vec<u64> {
+        let product = product(column.iter().zip(bag), transform);
         let product = GlweCiphertext::from_container(product, self.size, convert::modulus());
         let size = LweDimension(self.size.0).to_lwe_size();
         let mut scalar = LweCiphertext::new(0, size, convert::modulus());
         extract_lwe_sample_from_glwe_ciphertext(&product, &mut scalar, MonomialDegree(0));
         scalar.into_container()
     }
+}
+
+/// A packed ciphertext ready for exact products: mask and body, each as the halves of its coefficients.
+pub(crate) type Halves = [[Fourier; 2]; 2];
+
+/// Transforms the mask and body of a packed ciphertext. Cost: four FFTs.
+pub(crate) fn halves(packed: &[u64], transform: &mut Transform) -> Halves {
+    let (mask, body) = packed.split_at(packed.len() / 2);
+    [transform.halves(mask), transform.halves(body)]
+}
+
+/// The sum of clear polynomials times packed ciphertexts, exact: mask and body. Cost: four FFTs.
+pub(crate) fn product<'a>(
+    terms: impl IntoIterator<Item = (&'a Fourier, &'a Halves)> + Clone,
+    transform: &mut Transform,
+) -> Vec<u64> {
+    let mut product = Vec::new();
+    for part in 0..2 {
+        let mut sums = [transform.zero(), transform.zero()];
+        for (integers, halves) in terms.clone() {
+            for (sum, half) in sums.iter_mut().zip(&halves[part]) {
+                add_product(sum, half, integers);
+            }
+        }
+        product.extend(transform.back_exact(&sums));
+    }
+    product
+}
+
+/// Fails for integers, as two's complement, whose products the FFT would not make exact.
+pub(crate) fn check_norm(operation: &'static str, integers: &[u64]) -> Result<(), FheError> {
+    const LIMIT: f64 = 32_768.0;
+    let squares = integers.iter().map(|&x| (x as i64 as f64).powi(2));
+    let norm = squares.sum::<f64>().sqrt();
+    if norm <= LIMIT {
+        return Ok(());
+    }
+    Err(FheError::Shape {
+        operation,
+        expected: format!("integers of norm at most {LIMIT}"),
+        got: format!("{norm:.0}"),
+    })
 }

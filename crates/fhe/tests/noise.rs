@@ -1,63 +1,25 @@
 //! Measured noise against the formulas, at the real parameters, operation by operation.
 //!
 //! Every test draws at least 1,000 samples under a fresh key and compares standard deviations; the
-//! difference must stay below [`TOLERANCE`]. With `--nocapture` they print both figures.
+//! difference must stay below `common::TOLERANCE`. With `--nocapture` they print both figures.
 
 mod common;
 
 use std::sync::OnceLock;
 
-use cipherformer_circuit::graph::{IntMatrix, LutCell};
+use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::STANDARD_2048;
-use cipherformer_circuit::{
-    Bag, Function, InputKind, InputLayout, Manifest, OutputKind, OutputLayout,
-};
-use cipherformer_fhe::{
-    EncryptedBag, EncryptedScores, PreparedLut, PreparedTable, Scalars, linear, pack,
-};
-use common::{Client, client};
+use cipherformer_circuit::{Bag, InputKind, InputLayout, Manifest, OutputKind, OutputLayout};
+use cipherformer_fhe::{EncryptedBag, EncryptedScores, PreparedTable, Scalars, linear, pack};
+use common::{Client, client, compare, random_torus};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-
-/// Of the standard deviation. Sampling alone accounts for 2 % at 1,000 samples.
-const TOLERANCE: f64 = 0.15;
 
 const N: usize = STANDARD_2048.ring_dimension;
 
 fn shared() -> &'static Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     CLIENT.get_or_init(|| client(&STANDARD_2048))
-}
-
-/// Compares the noise in `got` with the predicted variance, and its mean with 0.
-fn compare(what: &str, got: &[u64], expected: &[u64], variance: f64) {
-    assert_eq!(got.len(), expected.len());
-    assert!(got.len() >= 1000, "{} samples are too few", got.len());
-    let errors: Vec<f64> = got
-        .iter()
-        .zip(expected)
-        .map(|(got, expected)| got.wrapping_sub(*expected) as i64 as f64 * (-64f64).exp2())
-        .collect();
-    let count = errors.len() as f64;
-    let mean = errors.iter().sum::<f64>() / count;
-    let measured = (errors.iter().map(|e| e * e).sum::<f64>() / count).sqrt();
-    let predicted = variance.sqrt();
-    println!(
-        "{what}: predicted 2^{:.2}, measured 2^{:.2} ({:+.1} %), {count} samples",
-        predicted.log2(),
-        measured.log2(),
-        100.0 * (measured / predicted - 1.0)
-    );
-    assert!((measured / predicted - 1.0).abs() < TOLERANCE, "{what}");
-    assert!(
-        mean.abs() < 6.0 * measured / count.sqrt(),
-        "{what}: mean {mean:e}"
-    );
-}
-
-fn random_torus(count: usize, seed: u64) -> Vec<u64> {
-    let mut random = StdRng::seed_from_u64(seed);
-    (0..count).map(|_| random.random()).collect()
 }
 
 #[test]
@@ -159,67 +121,10 @@ fn manifest(entries: usize) -> Manifest {
     }
 }
 
-/// The identity as a LUT shows what its input carried: key switch, modulus switch and rounding to a
-/// cell, and its own output noise, which is far smaller.
-#[test]
-fn lut_inputs() {
-    let cell = LutCell {
-        function: Function::Identity,
-        input_scale: 1.0,
-        input_bias: 0.0,
-        output_scale: 1.0,
-        rounded: false,
-    };
-    let plain = inner_torus(1500, 4);
-    let lut = PreparedLut::new(&vec![cell; plain.len()], &STANDARD_2048);
-    let values = shared().secret.encrypt_scalars(&plain);
-    let got = lut
-        .apply(&values, &shared().evaluation, &|_| ())
-        .expect("fits");
-    let got = shared().secret.decrypt_scalars(&got);
-    let variance = STANDARD_2048.lut_input_variance() + STANDARD_2048.lut_output_variance();
-    compare("lut input", &got, &plain, variance);
-}
-
-/// A table of 32 wide steps of random heights, its input in the middle of one, shows output noise.
-#[test]
-fn lut_outputs() {
-    let steps = 32;
-    let mut random = StdRng::seed_from_u64(5);
-    let mut tables = Vec::new();
-    let (mut plain, mut expected) = (Vec::new(), Vec::new());
-    for _ in 0..1500 {
-        let heights: Vec<u64> = (0..steps).map(|_| random.random()).collect();
-        let step = random.random_range(0..steps);
-        tables.push((0..N).map(|i| heights[i * steps / N]).collect());
-        let centre = (step as f64 + 0.5) / (2 * steps) as f64 - 0.25;
-        plain.push((centre * 64f64.exp2()) as i64 as u64);
-        expected.push(heights[step]);
-    }
-    let lut = PreparedLut::from_tables(tables, &STANDARD_2048).expect("N cells each");
-    let values = shared().secret.encrypt_scalars(&plain);
-    let got = lut
-        .apply(&values, &shared().evaluation, &|_| ())
-        .expect("fits");
-    let got = shared().secret.decrypt_scalars(&got);
-    compare(
-        "lut output",
-        &got,
-        &expected,
-        STANDARD_2048.lut_output_variance(),
-    );
-}
-
-/// Torus values in a LUT's range, away from its ends.
-fn inner_torus(count: usize, seed: u64) -> Vec<u64> {
-    let shift = |x: u64| ((x as i64) >> 2) as u64;
-    random_torus(count, seed).into_iter().map(shift).collect()
-}
-
 #[test]
 fn packing() {
     let (mut got, mut expected) = (Vec::new(), Vec::new());
-    for seed in 0..16 {
+    for seed in 0..64 {
         let plain = random_torus(64, seed);
         let values: Scalars = shared().secret.encrypt_scalars(&plain);
         let packed = pack(&values, &shared().evaluation).expect("at most N");

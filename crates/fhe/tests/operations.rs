@@ -6,8 +6,8 @@ use std::sync::OnceLock;
 
 use cipherformer_circuit::Function;
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
-use cipherformer_circuit::parameters::INSECURE_TOY;
-use cipherformer_fhe::{FheError, PreparedLut, linear, pack};
+use cipherformer_circuit::parameters::{INSECURE_PRECISE, INSECURE_TOY};
+use cipherformer_fhe::{FheError, PreparedLut, linear, pack, scaled_lut};
 use common::{Client, client};
 use proptest::prelude::*;
 
@@ -16,6 +16,11 @@ const N: usize = INSECURE_TOY.ring_dimension;
 fn shared() -> &'static Client {
     static CLIENT: OnceLock<Client> = OnceLock::new();
     CLIENT.get_or_init(|| client(&INSECURE_TOY))
+}
+
+fn shared_precise() -> &'static Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    CLIENT.get_or_init(|| client(&INSECURE_PRECISE))
 }
 
 /// Distance on the torus, in [0, 1/2].
@@ -124,4 +129,62 @@ fn shapes_that_do_not_fit_are_errors() {
     assert!(shape(
         PreparedLut::from_tables(vec![vec![0; 7]], &INSECURE_TOY).err()
     ));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(20))]
+
+    #[test]
+    fn scaled_luts_multiply_every_group_by_its_scale(
+        scales in prop::collection::vec(any::<u64>(), 1..5),
+        members in 1..5usize,
+        levels in 1..=6u32,
+        precise in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let (parameters, keys) = if precise {
+            (&INSECURE_PRECISE, shared_precise())
+        } else {
+            (&INSECURE_TOY, shared())
+        };
+        // The middle of a step: -levels to levels.
+        let steps = 2 * u64::from(levels) + 1;
+        let level = |i: usize| (seed.rotate_left(7 * i as u32) % steps) as i64 - i64::from(levels);
+        let count = scales.len() * members;
+        let quarter_step = |i| (level(i) as f64 / f64::from(4 * levels) * 64f64.exp2()) as i64 as u64;
+        let plain: Vec<u64> = (0..count).map(quarter_step).collect();
+        let got = scaled_lut(
+            levels,
+            &keys.secret.encrypt_scalars(&plain),
+            &keys.secret.encrypt_scalars(&scales),
+            &keys.evaluation,
+            &|_| (),
+        );
+        let got = keys.secret.decrypt_scalars(&got.expect("it fits"));
+        let noise = parameters.scaled_lut_output_variance(levels, parameters.fresh_variance());
+        for (i, got) in got.into_iter().enumerate() {
+            let expected = scales[i / members].wrapping_mul(level(i) as u64);
+            prop_assert!(distance(got, expected) < 8.0 * noise.sqrt(), "{i}: {}", level(i));
+        }
+    }
+}
+
+#[test]
+fn groups_that_do_not_fit_are_errors() {
+    let encrypt = |count| shared().secret.encrypt_scalars(&vec![0; count]);
+    let scaled = |levels, values, scales| {
+        let (values, scales) = (encrypt(values), encrypt(scales));
+        let result = scaled_lut(levels, &values, &scales, &shared().evaluation, &|_| ());
+        matches!(result, Err(FheError::Shape { .. }))
+    };
+    assert!(scaled(3, 5, 2));
+    assert!(scaled(3, 5, 0));
+    assert!(scaled(1 << 20, 4, 2), "products would not be exact");
+    assert!(!scaled(3, 4, 2));
+    assert!(!scaled(3, 0, 2));
+    let other = shared_precise().secret.encrypt_scalars(&[0; 2]);
+    let result = scaled_lut(3, &encrypt(2), &other, &shared().evaluation, &|_| ());
+    assert!(matches!(result, Err(FheError::Shape { .. })));
+    let result = scaled_lut(3, &other, &encrypt(2), &shared().evaluation, &|_| ());
+    assert!(matches!(result, Err(FheError::Shape { .. })));
 }

@@ -2,7 +2,9 @@
 
 mod common;
 
-use cipherformer_circuit::parameters::{INSECURE_TOY, STANDARD_2048};
+use cipherformer_circuit::parameters::{
+    INSECURE_PRECISE, INSECURE_TOY, PRECISE_1024, STANDARD_2048,
+};
 use cipherformer_circuit::{Function, evaluate};
 use cipherformer_fhe::{
     Encrypted, EncryptedBag, EncryptedScores, EvaluationKey, FheError, PreparedCircuit, SecretKey,
@@ -73,6 +75,46 @@ fn sizes_are_as_predicted() {
         assert!(
             got >= predicted && got <= size_limit(predicted),
             "{got}, predicted {predicted}"
+        );
+    }
+}
+
+#[test]
+fn keys_with_rounded_bodies_have_the_predicted_size() {
+    for (parameters, limit) in [(&INSECURE_PRECISE, 5_000_000), (&PRECISE_1024, 40_000_000)] {
+        let secret = SecretKey::generate(parameters);
+        let bytes = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
+        let predicted = parameters.evaluation_key_bytes();
+        assert!(bytes.len() >= predicted && bytes.len() <= size_limit(predicted));
+        assert!(bytes.len() <= limit, "{} bytes", bytes.len());
+    }
+}
+
+/// A length that promises more than there is must be refused before anything of that size is made.
+#[test]
+fn hostile_lengths_are_refused() {
+    use sha2::Digest;
+    let key = messages().key;
+    let words = INSECURE_TOY.bootstrap_key_bodies() * INSECURE_TOY.key_body_bits as usize / 64;
+    let length = (words as u64).to_le_bytes();
+    let position = key.windows(8).position(|window| window == length);
+    let position = position.expect("the number of words stands before them");
+    for hostile in [
+        u64::MAX,
+        1 << 60,
+        1 << 40,
+        words as u64 + 1,
+        words as u64 - 1,
+        0,
+    ] {
+        let mut bytes = key.clone();
+        bytes[position..position + 8].copy_from_slice(&hostile.to_le_bytes());
+        let checksum = sha2::Sha256::digest(&bytes[32..]);
+        bytes[..32].copy_from_slice(&checksum);
+        let error = SeededEvaluationKey::from_bytes(&bytes, &INSECURE_TOY).err();
+        assert!(
+            matches!(error, Some(FheError::Malformed { .. })),
+            "{hostile}: {error:?}"
         );
     }
 }

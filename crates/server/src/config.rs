@@ -3,9 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: four keys of 91 MB.
+/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: four keys of standard-2048
+/// (91 MB each) or one of precise-1024 (214 MB).
 ///
-/// With the 150 MB that expanding one more key needs for a moment, it keeps the server well under 1 GB.
+/// With the 150 to 340 MB that expanding one more key needs for a moment, it keeps the server under 1 GB.
 pub const KEY_MEMORY_MB: usize = 384;
 /// Evaluations at the same time, unless told otherwise: each one uses all cores.
 pub const WORKERS: usize = 1;
@@ -79,5 +80,21 @@ fn at_least_one(text: &str) -> Result<usize, String> {
         Ok(0) => Err("at least 1 is needed".to_owned()),
         Ok(count) => Ok(count),
         Err(error) => Err(format!("{error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cipherformer_circuit::parameters;
+    use cipherformer_fhe::EvaluationKey;
+
+    use super::*;
+
+    #[test]
+    fn the_default_memory_holds_a_key_of_every_set() {
+        for set in parameters::ALL {
+            let bytes = EvaluationKey::memory_bytes(set);
+            assert!(bytes <= KEY_MEMORY_MB << 20, "{}: {bytes}", set.name);
+        }
     }
 }

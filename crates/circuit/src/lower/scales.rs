@@ -5,14 +5,10 @@ use super::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, room};
 use crate::check::no_room;
 use crate::error::CircuitError;
 use crate::parameters::ParameterSet;
-use crate::transformer::{MARGIN, Matrix, Transformer, TransformerBlock};
+use crate::transformer::{MARGIN, Matrix, SCALED_LEVELS, Transformer, TransformerBlock};
 
-/// Largest integer weight on outputs of scaled LUTs. They are noisier than those of plain LUTs, and
-/// small integers let them fill more of the torus; larger ones would round weights less.
-const SCALED_WEIGHT_LIMIT: f64 = 31.0;
-
-/// Largest integer weight on outputs of plain LUTs.
-const WEIGHT_LIMIT: f64 = 127.0;
+/// Largest integer weight: larger ones would round less, but leave less of the torus to what they weigh.
+const WEIGHT_LIMIT: f64 = 63.0;
 
 /// No modulus of a product is larger: noise grows with it.
 const MODULUS_LIMIT: u64 = 1 << 16;
@@ -52,10 +48,8 @@ impl Scales {
         parameters: &ParameterSet,
     ) -> Result<Self, CircuitError> {
         let half = room(LUT_HALF_RANGE, 2.0 * parameters.lut_input_variance());
-        let response = room(
-            RESPONSE_HALF_RANGE,
-            2.0 * (parameters.output_variance() + parameters.lut_output_variance()),
-        );
+        let carried = sources_variance(model, parameters);
+        let response = room(RESPONSE_HALF_RANGE, carried + parameters.output_variance());
         let logits = response / (model.logit_range * MARGIN);
         let fit = |range: f64| half / (range * MARGIN);
         let residuals: Vec<f64> = model
@@ -64,13 +58,13 @@ impl Scales {
             .map(|block| fit(block.numerics.residual_range))
             .collect();
         // The scale of a source at which its largest weight, in any sum it enters, is the limit.
-        let source = |matrix: &Matrix, first_use: usize, limit: f64| {
+        let source = |matrix: &Matrix, first_use: usize| {
             let in_logits = largest(&model.unembedding.times(matrix)) * logits;
             let in_residuals = residuals[first_use..].iter().map(|s| largest(matrix) * s);
-            in_residuals.fold(in_logits, f64::max) / limit
+            in_residuals.fold(in_logits, f64::max) / WEIGHT_LIMIT
         };
         let blocks = model.blocks.iter().enumerate().map(|(index, block)| {
-            let hidden = source(&block.down, index + 1, WEIGHT_LIMIT);
+            let hidden = source(&block.down, index + 1);
             BlockScales::new(block, residuals[index], hidden, fit)
         });
         let blocks = blocks.collect();
@@ -81,7 +75,7 @@ impl Scales {
                 score_range: layer.numerics.score_range,
                 mix_modulus,
                 mix_range: layer.numerics.mix_range,
-                output: source(&layer.output, index, SCALED_WEIGHT_LIMIT),
+                output: source(&layer.output, index),
             })
         });
         let mut attention = attention.collect::<Result<Vec<_>, CircuitError>>()?;
@@ -107,12 +101,23 @@ impl BlockScales {
             .fold(largest(&block.up) * up, f64::max);
         Self {
             residual,
-            normalised: largest / SCALED_WEIGHT_LIMIT,
+            normalised: largest / WEIGHT_LIMIT,
             projections,
             up,
             hidden,
         }
     }
+}
+
+/// At most what sums over all sources carry: every weight at its limit, every source as noisy as a scaled
+/// LUT.
+fn sources_variance(model: &Transformer, parameters: &ParameterSet) -> f64 {
+    let attention = model.attention.iter().map(|layer| layer.output.columns());
+    let hidden = model.blocks.iter().map(|block| block.down.columns());
+    let sources: usize = attention.chain(hidden).sum();
+    let lut = parameters.lut_output_variance();
+    let source = parameters.scaled_lut_output_variance(SCALED_LEVELS, lut);
+    sources as f64 * WEIGHT_LIMIT * WEIGHT_LIMIT * source
 }
 
 /// The smallest moduli of scores and weighted sums that leave room for range and noise, with every
@@ -163,16 +168,24 @@ fn modulus(
         .ok_or_else(|| no_room(name))
 }
 
-/// Makes the larger modulus a multiple of the smaller, so that one token serves both.
+/// Raises one of the moduli so that the larger is a multiple of the smaller, and one token serves
+/// both: the one that needs less raising.
 fn align(scales: &mut AttentionScales) -> u64 {
-    let (score, mix) = (scales.score_modulus, scales.mix_modulus);
-    if score > mix {
-        scales.score_modulus = score.next_multiple_of(mix);
-        scales.score_modulus
+    let (score, mix) = (&mut scales.score_modulus, &mut scales.mix_modulus);
+    let (small, large) = if score < mix {
+        (score, mix)
     } else {
-        scales.mix_modulus = mix.next_multiple_of(score);
-        scales.mix_modulus
+        (mix, score)
+    };
+    let times = *large / *small;
+    let (raised_small, raised_large) = (large.div_ceil(times), (times + 1) * *small);
+    if raised_small * *large <= raised_large * *small {
+        *small = raised_small;
+        *large = times * raised_small;
+    } else {
+        *large = large.next_multiple_of(*small);
     }
+    *large
 }
 
 fn largest(matrix: &Matrix) -> f64 {

@@ -1,16 +1,16 @@
-//! The evaluation key as the client sends it: seeded, so that only bodies travel.
+//! The evaluation key as the client sends it: seeded, so that only bodies travel, the longest rounded.
 
 use cipherformer_circuit::ParameterSet;
 use serde::{Deserialize, Serialize};
 use tfhe::conformance::ParameterSetConformant;
-use tfhe::core_crypto::fft_impl::fft64::crypto::bootstrap::LweBootstrapKeyConformanceParams;
 use tfhe::core_crypto::prelude::*;
 use tfhe_versionable::{Versionize, VersionsDispatch};
 
 use crate::convert;
 use crate::error::FheError;
 use crate::keys::SecretKey;
-use crate::ring::automorphism;
+use crate::keys::bootstrap::SeededBootstrapKey;
+use crate::ring::{automorphism, key_switch, product};
 use crate::wire;
 
 const WHAT: &str = "evaluation key";
@@ -18,14 +18,15 @@ const WHAT: &str = "evaluation key";
 /// All that a server needs to compute for one client. It opens no ciphertext.
 ///
 /// Contents: bootstrapping key (n GGSW under the ring key), LWE key-switching key (ring key to small
-/// key), automorphism keys for packing. Size: [`ParameterSet::evaluation_key_bytes`].
+/// key), automorphism keys for packing, relinearization key for products. Size: [`ParameterSet::evaluation_key_bytes`].
 #[derive(Serialize, Deserialize, Versionize)]
 #[versionize(SeededEvaluationKeyVersions)]
 pub struct SeededEvaluationKey {
     parameter_set: String,
-    pub(super) bootstrap: SeededLweBootstrapKeyOwned<u64>,
+    pub(super) bootstrap: SeededBootstrapKey,
     pub(super) key_switch: SeededLweKeyswitchKeyOwned<u64>,
     pub(super) automorphisms: SeededGlweCiphertextListOwned<u64>,
+    pub(super) relinearization: SeededGlweCiphertextListOwned<u64>,
 }
 
 #[derive(VersionsDispatch)]
@@ -46,15 +47,7 @@ impl SeededEvaluationKey {
         let mut seeder = new_seeder();
         let seeder = seeder.as_mut();
         step("bootstrapping key");
-        let bootstrap = par_allocate_and_generate_new_seeded_lwe_bootstrap_key(
-            &secret.lwe(),
-            &secret.bootstrap(),
-            convert::base(parameters.bootstrap),
-            convert::levels(parameters.bootstrap),
-            convert::noise(parameters.ring_noise),
-            convert::modulus(),
-            seeder,
-        );
+        let bootstrap = SeededBootstrapKey::generate(secret, seeder);
         step("key-switching key");
         let key_switch = allocate_and_generate_new_seeded_lwe_keyswitch_key(
             &secret.scalar(),
@@ -67,11 +60,14 @@ impl SeededEvaluationKey {
         );
         step("packing keys");
         let automorphisms = automorphism::generate(secret);
+        step("product key");
+        let relinearization = product::generate(secret);
         Self {
             parameter_set: parameters.name.to_owned(),
             bootstrap,
             key_switch,
             automorphisms,
+            relinearization,
         }
     }
 
@@ -98,14 +94,6 @@ impl SeededEvaluationKey {
     }
 
     fn fits(&self, parameters: &ParameterSet) -> bool {
-        let bootstrap = LweBootstrapKeyConformanceParams {
-            decomp_base_log: convert::base(parameters.bootstrap),
-            decomp_level_count: convert::levels(parameters.bootstrap),
-            input_lwe_dimension: LweDimension(parameters.lwe_dimension),
-            output_glwe_size: convert::bootstrap_glwe_size(parameters),
-            polynomial_size: convert::bootstrap_size(parameters),
-            ciphertext_modulus: convert::modulus(),
-        };
         let key_switch = LweKeyswitchKeyConformanceParams {
             decomp_base_log: convert::base(parameters.key_switch),
             decomp_level_count: convert::levels(parameters.key_switch),
@@ -114,13 +102,41 @@ impl SeededEvaluationKey {
             ciphertext_modulus: convert::modulus(),
         };
         let seeds = [
-            self.bootstrap.compression_seed(),
             self.key_switch.compression_seed(),
             self.automorphisms.compression_seed(),
+            self.relinearization.compression_seed(),
         ];
         seeds.iter().all(wire::from_the_beginning)
-            && self.bootstrap.is_conformant(&bootstrap)
+            && self.bootstrap.fits(parameters)
             && self.key_switch.is_conformant(&key_switch)
-            && automorphism::fits(&self.automorphisms, parameters)
+            && key_switch::fits(
+                &self.automorphisms,
+                automorphism::count(parameters),
+                parameters,
+            )
+            && key_switch::fits(&self.relinearization, 1, parameters)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use cipherformer_circuit::parameters::INSECURE_PRECISE;
+
+    use super::*;
+
+    #[test]
+    fn bootstrapping_keys_of_another_length_or_seed_are_refused() {
+        let secret = SecretKey::generate(&INSECURE_PRECISE);
+        let read = |change: &dyn Fn(&mut SeededBootstrapKey)| {
+            let mut key = SeededEvaluationKey::generate(&secret, |_| ());
+            change(&mut key.bootstrap);
+            SeededEvaluationKey::from_bytes(&key.to_bytes(), &INSECURE_PRECISE).map(|_| ())
+        };
+        assert_eq!(read(&|_| ()), Ok(()));
+        let refused = |result| matches!(result, Err(FheError::Malformed { .. }));
+        assert!(refused(read(&|key| key.bodies.truncate(1))));
+        assert!(refused(read(&|key| key.bodies.clear())));
+        assert!(refused(read(&|key| key.bodies.push(0))));
+        assert!(refused(read(&|key| key.seed.inner.first_index.increment())));
     }
 }

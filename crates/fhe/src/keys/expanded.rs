@@ -8,19 +8,21 @@ use tfhe::core_crypto::prelude::*;
 use crate::key_switch::KeySwitchKey;
 use crate::keys::SeededEvaluationKey;
 use crate::ring::AutomorphismKeys;
+use crate::ring::key_switch::{self, RingKeySwitchKey};
 
-/// An evaluation key ready for use; about three times the size of the seeded one.
+/// An evaluation key ready for use; three to six times the size of the seeded one.
 pub struct EvaluationKey {
     pub(crate) parameters: &'static ParameterSet,
     pub(crate) bootstrap: FourierLweBootstrapKeyOwned,
     pub(crate) key_switch: KeySwitchKey,
     pub(crate) automorphisms: AutomorphismKeys,
+    pub(crate) relinearization: RingKeySwitchKey,
 }
 
 impl EvaluationKey {
     /// Expands a key whose dimensions were checked for these parameters when it was read.
     pub fn expand(seeded: SeededEvaluationKey, parameters: &'static ParameterSet) -> Self {
-        let bootstrap = seeded.bootstrap.decompress_into_lwe_bootstrap_key();
+        let bootstrap = seeded.bootstrap.expand(parameters);
         let mut fourier = FourierLweBootstrapKey::new(
             bootstrap.input_lwe_dimension(),
             bootstrap.glwe_size(),
@@ -37,6 +39,7 @@ impl EvaluationKey {
                 parameters.key_switch,
             ),
             automorphisms: AutomorphismKeys::expand(seeded.automorphisms, parameters),
+            relinearization: key_switch::expand(seeded.relinearization, parameters).remove(0),
         }
     }
 
@@ -54,11 +57,11 @@ impl EvaluationKey {
         let key_switch = parameters.ring_dimension
             * parameters.key_switch.levels as usize
             * (parameters.lwe_dimension + 1);
-        let automorphisms = parameters.ring_dimension.ilog2() as usize
+        let ring = (parameters.ring_dimension.ilog2() as usize + 1)
             * parameters.ring_key_switch.levels as usize
             * 2
             * parameters.ring_dimension;
-        8 * (bootstrap + automorphisms) + 4 * key_switch
+        8 * (bootstrap + ring) + 4 * key_switch
     }
 }
 

@@ -10,6 +10,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::convert;
 use crate::error::FheError;
+use crate::interleave;
 use crate::wire;
 use crate::{Packed, Scalars};
 
@@ -177,9 +178,16 @@ impl SecretKey {
         GlweSecretKey::from_container(&self.ring, convert::ring_size(self.parameters))
     }
 
-    /// The same bits in the shape of the blind rotation's ring.
-    pub(crate) fn bootstrap(&self) -> GlweSecretKey<&[u64]> {
-        GlweSecretKey::from_container(&self.ring, convert::bootstrap_size(self.parameters))
+    /// The same bits as the k polynomials of the blind rotation's ring, split as
+    /// [`interleave`](crate::interleave) says.
+    pub(crate) fn bootstrap(&self) -> Zeroizing<Vec<u64>> {
+        let mut bits = Zeroizing::new(vec![0; self.ring.len()]);
+        interleave::split(
+            &self.ring,
+            self.parameters.bootstrap_glwe_dimension,
+            &mut bits,
+        );
+        bits
     }
 
     /// The same bits as an LWE key: the key of scalars.

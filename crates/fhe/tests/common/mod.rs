@@ -83,3 +83,37 @@ pub(crate) fn text(entries: usize, words: usize, random: &mut StdRng) -> String 
     let words = (0..words).map(|_| format!("w{}", random.random_range(0..entries)));
     words.collect::<Vec<_>>().join(" ")
 }
+
+/// Of the standard deviation. Sampling alone accounts for 2 % at 1,000 samples.
+pub(crate) const TOLERANCE: f64 = 0.15;
+
+/// Compares the noise in `got` with the predicted variance, and its mean with 0.
+pub(crate) fn compare(what: &str, got: &[u64], expected: &[u64], variance: f64) {
+    assert_eq!(got.len(), expected.len());
+    assert!(got.len() >= 1000, "{} samples are too few", got.len());
+    let errors: Vec<f64> = got
+        .iter()
+        .zip(expected)
+        .map(|(got, expected)| got.wrapping_sub(*expected) as i64 as f64 * (-64f64).exp2())
+        .collect();
+    let count = errors.len() as f64;
+    let mean = errors.iter().sum::<f64>() / count;
+    let measured = (errors.iter().map(|e| e * e).sum::<f64>() / count).sqrt();
+    let predicted = variance.sqrt();
+    println!(
+        "{what}: predicted 2^{:.2}, measured 2^{:.2} ({:+.1} %), {count} samples",
+        predicted.log2(),
+        measured.log2(),
+        100.0 * (measured / predicted - 1.0)
+    );
+    assert!((measured / predicted - 1.0).abs() < TOLERANCE, "{what}");
+    assert!(
+        mean.abs() < 6.0 * measured / count.sqrt(),
+        "{what}: mean {mean:e}"
+    );
+}
+
+pub(crate) fn random_torus(count: usize, seed: u64) -> Vec<u64> {
+    let mut random = StdRng::seed_from_u64(seed);
+    (0..count).map(|_| random.random()).collect()
+}

@@ -1,0 +1,116 @@
+//! Lowered transformers against their forward pass in real numbers.
+
+#[path = "common/transformer.rs"]
+mod common;
+
+use cipherformer_circuit::parameters::PRECISE_1024;
+use cipherformer_circuit::{Bag, Circuit, Reference, Simulate, State, estimate, evaluate_next};
+use common::{Sizes, circuit, forward, transformer};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+const NAMES: Sizes = Sizes {
+    vocabulary: 27,
+    context: 16,
+    heads: 4,
+    head_width: 8,
+    width: 32,
+    hidden: 64,
+    blocks: 1,
+};
+
+fn tokens(sizes: Sizes, seed: u64) -> Vec<usize> {
+    let mut random = StdRng::seed_from_u64(seed);
+    (0..sizes.context)
+        .map(|_| random.random_range(0..sizes.vocabulary))
+        .collect()
+}
+
+fn reference(circuit: &Circuit, tokens: &[usize]) -> Vec<Vec<f64>> {
+    let mut state = State::new(circuit);
+    let step = |&token: &usize| {
+        let bag = Bag::new(vec![token], 1);
+        let torus = evaluate_next(circuit, &mut Reference, &mut state, &bag, &());
+        circuit.scores(&torus.expect("valid"))
+    };
+    tokens.iter().map(step).collect()
+}
+
+fn simulate(circuit: &Circuit, tokens: &[usize], seed: u64) -> Vec<Vec<f64>> {
+    let mut state = State::new(circuit);
+    let mut engine = Simulate::new(seed);
+    let step = |&token: &usize| {
+        let bag = Bag::new(vec![token], 1);
+        let torus = evaluate_next(circuit, &mut engine, &mut state, &bag, &());
+        circuit.scores(&torus.expect("valid"))
+    };
+    tokens.iter().map(step).collect()
+}
+
+/// Root mean square of the differences, and of the second.
+fn rms(a: &[Vec<f64>], b: &[Vec<f64>]) -> (f64, f64) {
+    let pairs = || a.iter().flatten().zip(b.iter().flatten());
+    let count = pairs().count() as f64;
+    let difference = pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>() / count;
+    let size = pairs().map(|(_, b)| b * b).sum::<f64>() / count;
+    (difference.sqrt(), size.sqrt())
+}
+
+#[test]
+fn the_lowered_circuit_computes_the_forward_pass() {
+    for (seed, sizes) in [
+        (1, NAMES),
+        (2, Sizes { blocks: 2, ..NAMES }),
+        (
+            3,
+            Sizes {
+                heads: 1,
+                context: 5,
+                ..NAMES
+            },
+        ),
+        (
+            4,
+            Sizes {
+                head_width: 16,
+                width: 24,
+                hidden: 7,
+                ..NAMES
+            },
+        ),
+        (
+            5,
+            Sizes {
+                blocks: 0,
+                context: 1,
+                vocabulary: 3,
+                ..NAMES
+            },
+        ),
+    ] {
+        let model = transformer(sizes, seed);
+        let circuit = circuit(&model, &PRECISE_1024);
+        let tokens = tokens(sizes, seed);
+        let exact = forward(&model, &tokens);
+        let (error, size) = rms(&reference(&circuit, &tokens), &exact);
+        println!("{sizes:?}: lowered {error:.4} of {size:.3}");
+        // Rounded weights, and 31 levels where vectors are scaled.
+        assert!(error < 0.06 * size, "{sizes:?}: {error} of {size}");
+        let (noisy, _) = rms(&simulate(&circuit, &tokens, seed), &exact);
+        println!("with noise {noisy:.4}");
+        assert!(noisy < 0.25 * size, "{sizes:?}: {noisy} of {size}");
+    }
+}
+
+#[test]
+fn what_an_estimate_says() {
+    let circuit = circuit(&transformer(NAMES, 1), &PRECISE_1024);
+    let estimate = estimate(&circuit);
+    // Block 1: exp, sums, means; block 2: norm, projections, MLP, and the same again.
+    let attention = |positions: usize| 4 * positions + 4 + 32;
+    let luts = |positions: usize| 2 * attention(positions) + 32 + 1 + 32 + 96 + 64;
+    let expected: Vec<usize> = (1..=16).map(luts).collect();
+    assert_eq!(estimate.luts_per_position, expected);
+    assert_eq!(estimate.luts, luts(16));
+    assert!(estimate.worst_failure_log2 <= -40.0);
+}

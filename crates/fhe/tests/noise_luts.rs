@@ -1,0 +1,114 @@
+//! Measured noise of LUTs against the formulas, for every real parameter set: see `noise.rs`.
+
+mod common;
+
+use std::sync::OnceLock;
+
+use cipherformer_circuit::graph::LutCell;
+use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
+use cipherformer_circuit::{Function, ParameterSet};
+use cipherformer_fhe::{PreparedLut, scaled_lut};
+use common::{Client, client, compare, random_torus};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+const SAMPLES: usize = 1024;
+
+fn standard() -> &'static Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    CLIENT.get_or_init(|| client(&STANDARD_2048))
+}
+
+fn precise() -> &'static Client {
+    static CLIENT: OnceLock<Client> = OnceLock::new();
+    CLIENT.get_or_init(|| client(&PRECISE_1024))
+}
+
+#[test]
+fn lut_inputs() {
+    check_inputs(&STANDARD_2048, standard());
+    check_inputs(&PRECISE_1024, precise());
+}
+
+/// The identity as a LUT shows what its input carried: key switch, modulus switch and rounding to a
+/// cell, and its own output noise, which is far smaller.
+fn check_inputs(parameters: &ParameterSet, client: &Client) {
+    let cell = LutCell {
+        function: Function::Identity,
+        input_scale: 1.0,
+        input_bias: 0.0,
+        output_scale: 1.0,
+        rounded: false,
+    };
+    // Away from the range's ends.
+    let plain: Vec<u64> = random_torus(SAMPLES, 4)
+        .into_iter()
+        .map(|x| ((x as i64) >> 2) as u64)
+        .collect();
+    let lut = PreparedLut::new(&vec![cell; plain.len()], parameters);
+    let values = client.secret.encrypt_scalars(&plain);
+    let got = lut
+        .apply(&values, &client.evaluation, &|_| ())
+        .expect("fits");
+    let got = client.secret.decrypt_scalars(&got);
+    let variance = parameters.lut_input_variance() + parameters.lut_output_variance();
+    let what = format!("{} lut input", parameters.name);
+    compare(&what, &got, &plain, variance);
+}
+
+#[test]
+fn lut_outputs() {
+    check_outputs(&STANDARD_2048, standard());
+    check_outputs(&PRECISE_1024, precise());
+}
+
+/// A table of 16 wide steps of random heights, its input in the middle of one, shows output noise.
+fn check_outputs(parameters: &ParameterSet, client: &Client) {
+    let (steps, cells) = (16, parameters.bootstrap_polynomial_size);
+    let mut random = StdRng::seed_from_u64(5);
+    let mut tables = Vec::new();
+    let (mut plain, mut expected) = (Vec::new(), Vec::new());
+    for _ in 0..SAMPLES {
+        let heights: Vec<u64> = (0..steps).map(|_| random.random()).collect();
+        let step = random.random_range(0..steps);
+        tables.push((0..cells).map(|i| heights[i * steps / cells]).collect());
+        let centre = (step as f64 + 0.5) / (2 * steps) as f64 - 0.25;
+        plain.push((centre * 64f64.exp2()) as i64 as u64);
+        expected.push(heights[step]);
+    }
+    let lut = PreparedLut::from_tables(tables, parameters).expect("N cells each");
+    let values = client.secret.encrypt_scalars(&plain);
+    let got = lut
+        .apply(&values, &client.evaluation, &|_| ())
+        .expect("fits");
+    let got = client.secret.decrypt_scalars(&got);
+    let what = format!("{} lut output", parameters.name);
+    compare(&what, &got, &expected, parameters.lut_output_variance());
+}
+
+/// Inputs at the ends of the range, where the multiples of the scale and so its noise are largest. Beyond
+/// an end the table goes on with the same multiple, as it is negacyclic.
+#[test]
+fn scaled_luts() {
+    let (levels, groups) = (7, 256);
+    let scales = random_torus(groups, 6);
+    let mut values = Vec::new();
+    let mut expected = Vec::new();
+    for &scale in &scales {
+        for (end, level) in [(1 << 62, 7), (3 << 62, -7i64)] {
+            values.extend([end; 2]);
+            expected.extend([scale.wrapping_mul(level as u64); 2]);
+        }
+    }
+    let keys = precise();
+    let got = scaled_lut(
+        levels,
+        &keys.secret.encrypt_scalars(&values),
+        &keys.secret.encrypt_scalars(&scales),
+        &keys.evaluation,
+        &|_| (),
+    );
+    let got = keys.secret.decrypt_scalars(&got.expect("fits"));
+    let variance = PRECISE_1024.scaled_lut_output_variance(levels, PRECISE_1024.fresh_variance());
+    compare("scaled lut", &got, &expected, variance);
+}

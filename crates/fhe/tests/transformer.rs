@@ -1,0 +1,141 @@
+//! Encrypted transformers against the reference, position by position.
+
+mod common;
+#[path = "../../circuit/tests/common/transformer.rs"]
+mod random;
+
+use std::sync::Arc;
+
+use cipherformer_circuit::parameters::{INSECURE_PRECISE, PRECISE_1024};
+use cipherformer_circuit::{Bag, Circuit, ParameterSet, Reference, Simulate, State, evaluate_next};
+use cipherformer_fhe::{Encrypted, EncryptedBag, PreparedCircuit};
+use common::client;
+use random::{Sizes, circuit, forward, transformer};
+
+/// Logits of every position, encrypted.
+fn encrypted(circuit: &Arc<Circuit>, tokens: &[usize]) -> Vec<Vec<f64>> {
+    let client = client(circuit.parameters());
+    let prepared = PreparedCircuit::new(Arc::clone(circuit)).expect("small weights");
+    let mut state = State::new(circuit);
+    let step = |(position, &token): (usize, &usize)| {
+        let bag = Bag::new(vec![token], 1);
+        let input = EncryptedBag::encrypt(&bag, circuit.manifest(), &client.secret);
+        let mut engine = Encrypted::new(&prepared, &client.evaluation).expect("same parameters");
+        let input = input.expect("a token");
+        let response = evaluate_next(circuit, &mut engine, &mut state, &input, &());
+        let counters = engine.counters();
+        assert_eq!(counters.luts, circuit.luts(position));
+        assert_eq!(counters.ring_products, circuit.ring_products(position));
+        let torus = response.expect("valid").decrypt(&client.secret);
+        circuit.scores(&torus.expect("same parameters"))
+    };
+    tokens.iter().enumerate().map(step).collect()
+}
+
+fn reference(circuit: &Circuit, tokens: &[usize]) -> Vec<Vec<f64>> {
+    let mut state = State::new(circuit);
+    let step = |&token: &usize| {
+        let bag = Bag::new(vec![token], 1);
+        let torus = evaluate_next(circuit, &mut Reference, &mut state, &bag, &());
+        circuit.scores(&torus.expect("valid"))
+    };
+    tokens.iter().map(step).collect()
+}
+
+fn simulate(circuit: &Circuit, tokens: &[usize], seed: u64) -> Vec<Vec<f64>> {
+    let mut state = State::new(circuit);
+    let mut engine = Simulate::new(seed);
+    let step = |&token: &usize| {
+        let bag = Bag::new(vec![token], 1);
+        let torus = evaluate_next(circuit, &mut engine, &mut state, &bag, &());
+        circuit.scores(&torus.expect("valid"))
+    };
+    tokens.iter().map(step).collect()
+}
+
+fn rms(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
+    let pairs = || a.iter().flatten().zip(b.iter().flatten());
+    let squares = pairs().map(|(a, b)| (a - b).powi(2));
+    (squares.sum::<f64>() / pairs().count() as f64).sqrt()
+}
+
+/// The noise of logits is not Gaussian, as it passes through grids; its size is what simulation says.
+fn check(parameters: &'static ParameterSet, sizes: Sizes, tokens: &[usize], seed: u64) {
+    let model = transformer(sizes, seed);
+    let circuit = Arc::new(circuit(&model, parameters));
+    let oracle = reference(&circuit, tokens);
+    let runs = 20;
+    let simulated: f64 = (0..runs)
+        .map(|run| rms(&simulate(&circuit, tokens, run), &oracle).powi(2))
+        .sum::<f64>();
+    let simulated = (simulated / runs as f64).sqrt();
+    let got = rms(&encrypted(&circuit, tokens), &oracle);
+    let zero = vec![vec![0.0; sizes.vocabulary]; tokens.len()];
+    let size = rms(&forward(&model, tokens), &zero);
+    println!("{sizes:?}: encrypted {got:.4}, simulated {simulated:.4}, logits {size:.3}");
+    assert!(
+        got < 2.0 * simulated,
+        "{sizes:?}: {got} against {simulated}"
+    );
+    assert!(got < 0.3 * size, "{sizes:?}: {got} of {size}");
+}
+
+#[test]
+fn toys_of_many_shapes() {
+    let small = Sizes {
+        vocabulary: 5,
+        context: 4,
+        heads: 2,
+        head_width: 4,
+        width: 8,
+        hidden: 6,
+        blocks: 1,
+    };
+    for (seed, sizes) in [
+        (1, small),
+        (2, Sizes { blocks: 2, ..small }),
+        (
+            3,
+            Sizes {
+                heads: 1,
+                context: 3,
+                head_width: 8,
+                ..small
+            },
+        ),
+        (
+            4,
+            Sizes {
+                context: 1,
+                blocks: 0,
+                ..small
+            },
+        ),
+        (
+            5,
+            Sizes {
+                head_width: 1,
+                heads: 3,
+                context: 6,
+                ..small
+            },
+        ),
+    ] {
+        let tokens: Vec<usize> = (0..sizes.context).map(|i| (i * 3 + 1) % 5).collect();
+        check(&INSECURE_PRECISE, sizes, &tokens, seed);
+    }
+}
+
+#[test]
+fn three_positions_with_real_parameters() {
+    let names = Sizes {
+        vocabulary: 27,
+        context: 16,
+        heads: 4,
+        head_width: 8,
+        width: 32,
+        hidden: 32,
+        blocks: 1,
+    };
+    check(&PRECISE_1024, names, &[0, 13, 1], 7);
+}

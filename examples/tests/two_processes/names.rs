@@ -15,7 +15,7 @@ use crate::{answers, refusal};
 const CIRCUIT: &str = "names-gpt";
 const TEMPERATURE: f64 = 0.8;
 /// Noise and rounding move the borders between letters by less than this.
-const TOLERANCE: f64 = 0.05;
+const TOLERANCE: f64 = 0.1;
 
 fn run(home: &Path, server: &Server, options: &str) -> Output {
     let line = format!(

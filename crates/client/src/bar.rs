@@ -7,13 +7,20 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::observer::{Activity, Observer};
 
-const STEPS: &str = "{msg} [{bar:32}] {percent:>3} %, about {eta} left";
-const STEPS_OF_BYTES: &str = "{msg} [{bar:32}] {bytes} of {total_bytes}, about {eta} left";
-const SPINNER: &str = "{spinner} {msg} ({elapsed})";
+const STEPS: &str = "{prefix}{msg} [{bar:32}] {percent:>3} %, about {eta} left";
+const STEPS_OF_BYTES: &str = "{prefix}{msg} [{bar:32}] {bytes} of {total_bytes}, about {eta} left";
+const SPINNER: &str = "{prefix}{spinner} {msg} ({elapsed})";
 
 /// Shows what a client does when it takes long.
 #[derive(Default)]
-pub struct Bar(Mutex<Option<(Kind, ProgressBar)>>);
+pub struct Bar(Mutex<Shown>);
+
+#[derive(Default)]
+struct Shown {
+    /// What stands in front.
+    label: String,
+    bar: Option<(Kind, ProgressBar)>,
+}
 
 #[derive(Clone, Copy, PartialEq)]
 enum Kind {
@@ -53,20 +60,31 @@ impl Observer for Bar {
 impl Bar {
     /// Removes the bar, so that output can be printed.
     pub fn clear(&self) {
-        if let Some((_, bar)) = self.lock().take() {
+        if let Some((_, bar)) = self.lock().bar.take() {
             bar.finish_and_clear();
+        }
+    }
+
+    /// Puts a text in front of the bar, this one and those to come: a line that is not finished yet.
+    pub fn label(&self, text: &str) {
+        let mut shown = self.lock();
+        text.clone_into(&mut shown.label);
+        if let Some((_, bar)) = &shown.bar {
+            bar.set_prefix(text.to_owned());
         }
     }
 
     fn show(&self, kind: Kind, steps: Option<(u64, u64)>, message: String) {
         let mut shown = self.lock();
-        if shown.as_ref().is_none_or(|(other, _)| *other != kind) {
-            if let Some((_, bar)) = shown.take() {
+        if shown.bar.as_ref().is_none_or(|(other, _)| *other != kind) {
+            if let Some((_, bar)) = shown.bar.take() {
                 bar.finish_and_clear();
             }
-            *shown = Some((kind, new_bar(kind)));
+            let bar = new_bar(kind);
+            bar.set_prefix(shown.label.clone());
+            shown.bar = Some((kind, bar));
         }
-        if let Some((_, bar)) = shown.as_ref() {
+        if let Some((_, bar)) = shown.bar.as_ref() {
             if let Some((done, total)) = steps {
                 bar.set_length(total);
                 bar.set_position(done);
@@ -75,7 +93,7 @@ impl Bar {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<(Kind, ProgressBar)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Shown> {
         // A panic while drawing leaves nothing in a bad state.
         self.0
             .lock()

@@ -1,15 +1,12 @@
 //! The public side of a circuit: from text to request, from response to scores.
 
-use cipherformer_circuit::{Bag, Manifest, OutputLayout, ParameterSet, Vocabulary};
+use cipherformer_circuit::{
+    Bag, InputKind, Manifest, OutputKind, OutputLayout, ParameterSet, Vocabulary,
+};
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, SecretKey, size_limit};
 
 use crate::error::ClientError;
-
-/// Scores are shown with this many decimals at most.
-const MAX_DECIMALS: i32 = 3;
-/// LUTs add more noise than a client can compute, as it depends on the weights: some 10 times the
-/// response's own in the circuits we have. So scores keep steps of this many times the latter.
-const NOISE_ALLOWANCE: f64 = 16.0;
+use crate::rounding::round;
 
 /// All that a client knows of a circuit, checked. Nothing in it is taken on trust but the layout:
 /// encryption parameters come from this build, found by name.
@@ -67,6 +64,7 @@ impl PublicCircuit {
                 input.entries
             )));
         }
+        check_tokens(&manifest, &vocabulary).map_err(bad)?;
         Ok(Self {
             manifest,
             vocabulary,
@@ -77,6 +75,11 @@ impl PublicCircuit {
     /// What the server says of the circuit.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Its vocabulary, which everybody may know.
+    pub fn vocabulary(&self) -> &Vocabulary {
+        &self.vocabulary
     }
 
     /// The parameters of its keys and ciphertexts.
@@ -112,12 +115,23 @@ impl PublicCircuit {
     ///
     /// Scores are rounded to what the noise leaves meaningful. Whoever gets to see decrypted values
     /// with their noise may learn something of the secret key (IND-CPA-D), so the unrounded values
-    /// never leave this function. Rounding hides most of the noise, not all of it: show scores to
+    /// never leave this module. Rounding hides most of the noise, not all of it: show scores to
     /// nobody you would not show the text to; the label alone says less.
     ///
     /// # Errors
     /// A response that is damaged or not of this circuit.
     pub fn decrypt(&self, response: &[u8], key: &SecretKey) -> Result<Verdict, ClientError> {
+        let (largest, scores) = self.open(response, key)?;
+        let label = self.manifest.output.labels[largest].clone();
+        Ok(Verdict { label, scores })
+    }
+
+    /// Which score is largest, and all of them, rounded.
+    pub(crate) fn open(
+        &self,
+        response: &[u8],
+        key: &SecretKey,
+    ) -> Result<(usize, Vec<f64>), ClientError> {
         let bad = |error| ClientError::nonsense("encrypted output", error);
         let encrypted =
             EncryptedScores::from_bytes(response, self.labels(), self.parameters).map_err(bad)?;
@@ -125,12 +139,8 @@ impl PublicCircuit {
         let scales = &self.manifest.output.scale;
         let exact: Vec<f64> = torus.iter().zip(scales).map(|(t, s)| t / s).collect();
         let rounded = exact.iter().zip(scales);
-        Ok(Verdict {
-            label: self.manifest.output.labels[OutputLayout::argmax(&exact)].clone(),
-            scores: rounded
-                .map(|(&score, &scale)| round(score, self.noise(scale)))
-                .collect(),
-        })
+        let rounded = rounded.map(|(&score, &scale)| round(score, self.noise(scale)));
+        Ok((OutputLayout::argmax(&exact), rounded.collect()))
     }
 
     fn labels(&self) -> usize {
@@ -143,26 +153,26 @@ impl PublicCircuit {
     }
 }
 
-/// Rounds to a power of ten of at least [`NOISE_ALLOWANCE`] times the response's noise: to hundreds or
-/// millions, if a server claims a scale that makes scores so large.
-fn round(score: f64, noise: f64) -> f64 {
-    let digits = (NOISE_ALLOWANCE * noise)
-        .log10()
-        .ceil()
-        .max(f64::from(-MAX_DECIMALS));
-    // Powers of positive exponents are exact, so that 1.2 comes out as 1.2.
-    let step = 10f64.powf(digits.abs());
-    let rounded = match digits {
-        ..=0.0 => (score * step).round() / step,
-        _ => (score / step).round() * step,
-    };
-    rounded + 0.0 // no negative zero
+/// Tokens that go out as letters must come back as logits, and be fit for a terminal.
+fn check_tokens(manifest: &Manifest, vocabulary: &Vocabulary) -> Result<(), String> {
+    let [tokens, logits] = [
+        manifest.input.kind == InputKind::Tokens,
+        manifest.output.kind == OutputKind::Logits,
+    ];
+    if tokens != logits || (tokens && manifest.output.labels.len() != vocabulary.len()) {
+        return Err("it does not fit the output".to_owned());
+    }
+    let mut entries = (0..vocabulary.len()).filter_map(|entry| vocabulary.feature(entry));
+    match tokens && entries.any(|entry| entry.contains(char::is_control)) {
+        true => Err("a token is not printable".to_owned()),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use cipherformer_circuit::parameters::INSECURE_TOY;
-    use cipherformer_circuit::{FORMAT, InputKind, InputLayout, OutputKind};
+    use cipherformer_circuit::{FORMAT, InputLayout};
 
     use super::*;
 
@@ -210,7 +220,7 @@ mod tests {
     #[test]
     fn nonsense_of_every_kind_is_refused() {
         type Damage = fn(&mut Manifest);
-        let damages: [(&str, Damage); 15] = [
+        let damages: [(&str, Damage); 16] = [
             ("format", |m| m.format = 99),
             ("circuit \"other\"", |m| m.name = "other".to_owned()),
             ("digest", |m| m.digest = "../..".to_owned()),
@@ -223,6 +233,7 @@ mod tests {
             ("input scale", |m| m.input.scale = f64::NAN),
             ("input scale", |m| m.input.scale = 0.3),
             ("hash", |m| m.input.vocabulary_sha256 = "0".repeat(64)),
+            ("fit the output", |m| m.output.kind = OutputKind::Logits),
             ("labels", |m| m.output.labels.clear()),
             ("label", |m| m.output.labels[0] = "\x1b[2J".to_owned()),
             ("output scale", |m| {
@@ -235,34 +246,5 @@ mod tests {
             let error = PublicCircuit::new("test", manifest, WORDS).expect_err(reason);
             assert!(error.to_string().contains(reason), "{reason}: {error}");
         }
-    }
-
-    /// Whatever scale a server claims, what is shown must not carry the noise.
-    #[test]
-    fn no_scale_reveals_the_noise() {
-        let noise = INSECURE_TOY.packing_variance() + INSECURE_TOY.response_variance();
-        let noise = noise.sqrt();
-        for exponent in -12..=12 {
-            let scale = 10f64.powi(exponent);
-            let shown = |torus: f64| round(torus / scale, noise / scale);
-            let values: Vec<f64> = (0..1000)
-                .map(|i| shown(0.2 + noise * f64::from(i) / 1e3))
-                .collect();
-            let distinct = values.windows(2).filter(|pair| pair[0] != pair[1]).count();
-            assert!(
-                distinct <= 1,
-                "scale {scale:e} shows {distinct} steps within one deviation"
-            );
-        }
-    }
-
-    #[test]
-    fn scores_are_rounded_to_their_noise() {
-        assert_eq!(round(1.234_567, 1e-9), 1.235);
-        assert_eq!(round(1.234_567, 0.000_4), 1.23);
-        assert_eq!(round(1.234_567, 0.004), 1.2);
-        assert_eq!(round(1.234_567, 1e9), 0.0);
-        assert_eq!(round(987_654.0, 500.0), 990_000.0);
-        assert!(round(-0.001, 0.004).is_sign_positive());
     }
 }

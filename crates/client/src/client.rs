@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cipherformer_circuit::{ParameterSet, is_circuit_name};
-use cipherformer_protocol::{CircuitSummary, EvaluationResult, KeyId, ProblemKind};
+use cipherformer_circuit::{InputKind, ParameterSet, is_circuit_name};
+use cipherformer_protocol::{CircuitSummary, EvaluationResult, KeyId, ProblemKind, routes};
 use tokio::sync::Mutex;
 
 use crate::circuit::{PublicCircuit, Request};
@@ -25,9 +25,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 ///
 /// May be shared between tasks.
 pub struct Client {
-    http: Http,
+    pub(crate) http: Http,
     home: KeyHome,
-    observer: Arc<dyn Observer>,
+    pub(crate) observer: Arc<dyn Observer>,
     known: Mutex<Known>,
 }
 
@@ -78,7 +78,7 @@ impl Client {
         }
         match self.classify_once(circuit, text).await {
             Err(error) if error.problem() == Some(ProblemKind::StaleCircuit) => {
-                self.known.lock().await.circuits.remove(circuit);
+                self.forget_circuit(circuit).await;
                 self.classify_once(circuit, text).await
             }
             outcome => outcome,
@@ -134,12 +134,36 @@ impl Client {
         keys: &Keys,
         request: &Request,
     ) -> Result<EvaluationResult, ClientError> {
-        let attempt = || self.evaluate_once(circuit, keys, request);
-        match self.patiently(attempt).await {
+        let manifest = circuit.manifest();
+        let path = routes::evaluations(&manifest.name, &keys.record().id, &manifest.digest);
+        let limit = circuit.response_limit();
+        let observer = self.observer.as_ref();
+        let attempt = || {
+            let request = request.bytes.clone();
+            self.http.evaluate(&path, request, limit, observer)
+        };
+        self.with_key(keys, attempt).await
+    }
+
+    /// Makes the next [`Client::circuit`] fetch it again.
+    pub(crate) async fn forget_circuit(&self, name: &str) {
+        self.known.lock().await.circuits.remove(name);
+    }
+
+    /// Tries patiently, and again with the key registered anew if the server has lost it.
+    pub(crate) async fn with_key<T, F>(
+        &self,
+        keys: &Keys,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        match self.patiently(&attempt).await {
             Err(error) if error.problem() == Some(ProblemKind::UnknownKey) => {
                 self.known.lock().await.registered.remove(&keys.record().id);
                 self.keys(keys.parameters()).await?;
-                self.patiently(attempt).await
+                self.patiently(&attempt).await
             }
             outcome => outcome,
         }
@@ -147,6 +171,7 @@ impl Client {
 
     async fn classify_once(&self, name: &str, text: &str) -> Result<Classification, ClientError> {
         let circuit = self.circuit(name).await?;
+        circuit.expect_kind(InputKind::Bag)?; // before keys are made for nothing
         let keys = self.keys(circuit.parameters()).await?;
         let start = Instant::now();
         let request = circuit.encrypt(text, keys.secret())?;
@@ -218,23 +243,6 @@ impl Client {
         let outcome = self.patiently(upload).await;
         self.observer.on(Activity::Idle);
         outcome
-    }
-
-    async fn evaluate_once(
-        &self,
-        circuit: &PublicCircuit,
-        keys: &Keys,
-        request: &Request,
-    ) -> Result<EvaluationResult, ClientError> {
-        self.http
-            .evaluate(
-                circuit.manifest(),
-                keys.record(),
-                request.bytes.clone(),
-                circuit.response_limit(),
-                self.observer.as_ref(),
-            )
-            .await
     }
 
     /// Tries again while the server is busy, after the time it asks for or twice as long each time.

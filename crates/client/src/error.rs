@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use cipherformer_protocol::{Problem, ProblemKind};
 
-/// Why a text could not be classified, or keys could not be used. No message holds secret bits.
+/// Why a text could not be classified or continued, or keys could not be used. No message holds secret bits.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     // The server is to blame.
@@ -55,6 +55,56 @@ pub enum ClientError {
     /// There is nothing to classify.
     #[error("the text is empty; pass a text with at least one word")]
     EmptyText,
+    /// The circuit classifies.
+    #[error("circuit {name} continues no texts, it classifies them; use `classify`")]
+    NoGenerator {
+        /// The circuit.
+        name: String,
+    },
+    /// The circuit continues texts.
+    #[error("circuit {name} classifies no texts, it continues them; use `generate`")]
+    NoClassifier {
+        /// The circuit.
+        name: String,
+    },
+    /// The circuit has no token for a letter.
+    #[error("the circuit has no letter {letter:?}; use only these: {known}")]
+    UnknownLetter {
+        /// The letter.
+        letter: char,
+        /// Those it has.
+        known: String,
+    },
+    /// No position is left after the prefix.
+    #[error("a prefix of {letters} letters is too long for the circuit; pass at most {most}")]
+    LongPrefix {
+        /// Letters of the prefix.
+        letters: usize,
+        /// The most it may have.
+        most: usize,
+    },
+    /// A session without tokens to append, or without room for them.
+    #[error(
+        "{tokens} tokens cannot be appended; append 1 to {remaining}, or open another session if none \
+         is left"
+    )]
+    NoRoom {
+        /// How many were given.
+        tokens: usize,
+        /// How many positions are left.
+        remaining: usize,
+    },
+    /// A temperature that means nothing.
+    #[error(
+        "the temperature {temperature} is not usable; pass 0 or a positive number, such as 0.8"
+    )]
+    Temperature {
+        /// The number given.
+        temperature: f64,
+    },
+    /// No token may be drawn.
+    #[error("top-k 0 leaves nothing to draw from; pass 1 or more, or nothing for all letters")]
+    NothingToDraw,
     /// No such parameter set.
     #[error("there is no parameter set {name:?}; choose one of {known}")]
     UnknownParameters {

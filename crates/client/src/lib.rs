@@ -1,4 +1,4 @@
-//! The client: makes keys, encrypts texts, has a server evaluate them, decrypts the answers.
+//! The client: makes keys, encrypts texts, has a server evaluate or continue them, decrypts the answers.
 //!
 //! ```no_run
 //! use std::sync::Arc;
@@ -17,6 +17,9 @@
 //! [`Client::keys`] fetch and make what is missing, [`PublicCircuit::encrypt`] and
 //! [`PublicCircuit::decrypt`] work without any network, [`Client::evaluate`] asks the server.
 //!
+//! [`Client::generate`] continues a text: it opens a [`Session`], has its tokens evaluated one after the
+//! other, and draws the next one from the decrypted logits by a [`Sampling`].
+//!
 //! The secret key never leaves [`KeyHome`] and this process; a server can make the client fail, but
 //! not panic, use weak parameters, or read without bounds.
 
@@ -25,14 +28,23 @@ mod circuit;
 mod classification;
 mod client;
 mod error;
+mod generate;
 mod http;
 mod keys;
 mod observer;
+mod rounding;
+mod sampling;
+mod session;
+mod tokens;
 
 pub use bar::Bar;
 pub use circuit::{PublicCircuit, Request, Verdict};
 pub use classification::Classification;
 pub use client::Client;
 pub use error::{ClientError, one_line};
+pub use generate::Generation;
 pub use keys::{KeyHome, KeyRecord, Keys};
 pub use observer::{Activity, Observer};
+pub use sampling::Sampling;
+pub use session::{Session, Step};
+pub use tokens::END;

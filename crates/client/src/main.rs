@@ -1,4 +1,4 @@
-//! `cipherformer-client`: classifies texts that the server never sees.
+//! `cipherformer-client`: has texts classified or continued that the server never sees.
 
 mod cli;
 

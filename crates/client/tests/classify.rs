@@ -134,6 +134,7 @@ fn evaluation(state: &mut State, request: &Request) -> Answer {
             luts_total: 2,
         }),
         Event::Result(EvaluationResult {
+            position: None,
             server_ms: 12.5,
             luts: 2,
             ring_products: 2,

@@ -27,11 +27,9 @@ impl FromStr for KeyId {
     type Err = InvalidKeyId;
 
     fn from_str(text: &str) -> Result<Self, InvalidKeyId> {
-        let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        if text.len() == 64 && text.bytes().all(hex) {
-            Ok(Self(text.to_owned()))
-        } else {
-            Err(InvalidKeyId)
+        match is_hex(text, 64) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(InvalidKeyId),
         }
     }
 }
@@ -56,6 +54,66 @@ impl fmt::Display for KeyId {
     }
 }
 
+/// The name of a session: 128 random bits, 32 lower-case hexadecimal digits. Who knows it, and the
+/// key's id, may go on with the session; so it appears in no log.
+#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct SessionId(String);
+
+impl SessionId {
+    /// The id of these bits, which the server draws at random.
+    pub fn new(bits: u128) -> Self {
+        Self(format!("{bits:032x}"))
+    }
+}
+
+/// Text that is not a session id.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a session id is 32 hexadecimal digits, lower case")]
+pub struct InvalidSessionId;
+
+impl FromStr for SessionId {
+    type Err = InvalidSessionId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
+        match is_hex(text, 32) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(InvalidSessionId),
+        }
+    }
+}
+
+impl TryFrom<String> for SessionId {
+    type Error = InvalidSessionId;
+
+    fn try_from(text: String) -> Result<Self, InvalidSessionId> {
+        text.parse()
+    }
+}
+
+impl From<SessionId> for String {
+    fn from(id: SessionId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SessionId")
+    }
+}
+
+fn is_hex(text: &str, digits: usize) -> bool {
+    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+    text.len() == digits && text.bytes().all(hex)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -68,17 +126,24 @@ mod tests {
         assert!(id.starts_with("e3b0c44298fc1c14") && id.len() == 64);
     }
 
+    #[test]
+    fn a_session_id_is_not_shown_by_accident() {
+        assert_eq!(format!("{:?}", SessionId::new(7)), "SessionId");
+    }
+
     proptest! {
         #[test]
-        fn only_64_hex_digits_parse(text in ".{0,80}") {
-            let valid = text.len() == 64
-                && text.bytes().all(|b| b"0123456789abcdef".contains(&b));
-            prop_assert_eq!(text.parse::<KeyId>().is_ok(), valid);
+        fn only_64_hex_digits_parse(text in ".{0,80}|[0-9a-f]{31,65}") {
+            let hex = text.bytes().all(|b| b"0123456789abcdef".contains(&b));
+            prop_assert_eq!(text.parse::<KeyId>().is_ok(), text.len() == 64 && hex);
+            prop_assert_eq!(text.parse::<SessionId>().is_ok(), text.len() == 32 && hex);
         }
 
         #[test]
-        fn ids_round_trip(bytes in any::<Vec<u8>>()) {
+        fn ids_round_trip(bytes in any::<Vec<u8>>(), bits in any::<u128>()) {
             let id = KeyId::of(&bytes);
+            prop_assert_eq!(id.to_string().parse(), Ok(id));
+            let id = SessionId::new(bits);
             prop_assert_eq!(id.to_string().parse(), Ok(id));
         }
     }

@@ -10,20 +10,30 @@
 //! | `GET /v1/keys/{id}` | | [`KeyInfo`], or 404 |
 //! | `PUT /v1/keys/{id}?parameter_set=NAME` | evaluation key | [`KeyInfo`]; 201 if new, 200 if known |
 //! | `POST /v1/circuits/{name}/evaluations?key=ID&digest=DIGEST` | encrypted input | see below |
+//! | `POST /v1/circuits/{name}/sessions?key=ID&digest=DIGEST` | | 201 and [`SessionInfo`] |
+//! | `GET /v1/sessions/{id}?key=ID` | | [`SessionInfo`] |
+//! | `POST /v1/sessions/{id}/tokens?key=ID&position=P` | [`frame`]d encrypted tokens | see below |
+//! | `GET /v1/sessions/{id}/logits?key=ID` | | the last encrypted output again |
+//! | `DELETE /v1/sessions/{id}?key=ID` | | 204 |
 //!
 //! Manifests and vocabularies carry an `ETag` and honour `If-None-Match`.
 //!
-//! An evaluation answers with the encrypted output and the `cipherformer-*` headers of [`headers`],
-//! or, if the client accepts `text/event-stream`, with [`Event`]s: progress, then the result or a
-//! problem. Every error is a [`Problem`] (RFC 9457).
+//! Circuits of bags take evaluations, circuits of tokens take sessions. Both answer with the encrypted
+//! output and the `cipherformer-*` headers of [`headers`], or, if the client accepts
+//! `text/event-stream`, with [`Event`]s: progress, then the result or a problem. A session's answer is
+//! the output of the last of the tokens sent. Every error is a [`Problem`] (RFC 9457).
 
+mod frames;
 mod id;
 mod messages;
 mod problem;
 pub mod routes;
 
-pub use id::{InvalidKeyId, KeyId};
-pub use messages::{CircuitList, CircuitSummary, EvaluationResult, Event, KeyInfo, Progress};
+pub use frames::{FRAME_BYTES, InvalidFrames, frame, unframe};
+pub use id::{InvalidKeyId, InvalidSessionId, KeyId, SessionId};
+pub use messages::{
+    CircuitList, CircuitSummary, EvaluationResult, Event, KeyInfo, Progress, SessionInfo,
+};
 pub use problem::{Problem, ProblemKind};
 
 /// Media type of keys and ciphertexts.
@@ -41,6 +51,8 @@ pub mod headers {
     pub const SERVER_MS: &str = "cipherformer-server-ms";
     /// Programmable bootstraps it took.
     pub const LUTS: &str = "cipherformer-luts";
-    /// Clear x encrypted ring products it took.
+    /// Ring products it took.
     pub const RING_PRODUCTS: &str = "cipherformer-ring-products";
+    /// How many positions its session has had, if it belongs to one.
+    pub const POSITION: &str = "cipherformer-position";
 }

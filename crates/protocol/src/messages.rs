@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use serde::{Deserialize, Serialize};
 
-use crate::id::KeyId;
+use crate::id::{KeyId, SessionId};
 use crate::problem::Problem;
 
 /// The circuits a server offers.
@@ -38,6 +38,21 @@ pub struct KeyInfo {
     pub bytes: u64,
 }
 
+/// What a server says of a session.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SessionInfo {
+    /// The session's id.
+    pub id: SessionId,
+    /// How many tokens have been evaluated.
+    pub position: usize,
+    /// How many there may be.
+    pub context: usize,
+    /// Whether tokens are being evaluated, or wait for it.
+    pub busy: bool,
+    /// After so many seconds without a request the session is gone.
+    pub expires_in_seconds: u64,
+}
+
 /// How far an evaluation is.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
@@ -56,8 +71,11 @@ pub struct EvaluationResult {
     pub server_ms: f64,
     /// Programmable bootstraps it took.
     pub luts: usize,
-    /// Clear x encrypted ring products it took.
+    /// Ring products it took.
     pub ring_products: usize,
+    /// How many positions its session has had, if it belongs to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position: Option<usize>,
     /// The encrypted output.
     #[serde(with = "base64_bytes")]
     pub output: Vec<u8>,
@@ -136,6 +154,7 @@ mod tests {
             output in any::<Vec<u8>>(),
             detail in ".*",
             server_ms in 0.0..1e9f64,
+            position in any::<Option<usize>>(),
         ) {
             let luts_total = luts_done as usize;
             check(&Event::Progress(Progress { step, luts_done: luts_total / 2, luts_total }))?;
@@ -143,6 +162,7 @@ mod tests {
                 server_ms,
                 luts: luts_total,
                 ring_products: 1,
+                position,
                 output,
             }))?;
             check(&Event::Problem(Problem::new(ProblemKind::MalformedInput, detail)))?;

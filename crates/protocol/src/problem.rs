@@ -18,6 +18,16 @@ pub enum ProblemKind {
     CircuitUnavailable,
     /// The client encrypted for another version of the circuit.
     StaleCircuit,
+    /// An evaluation of a circuit that takes sessions, or the other way round.
+    WrongOperation,
+    /// There is no session of that id and key; sessions end when nobody uses them.
+    UnknownSession,
+    /// Tokens of the session are being evaluated already.
+    SessionBusy,
+    /// The session is not at the position that the client thinks.
+    SessionPosition,
+    /// The session has no room for so many tokens.
+    ContextExceeded,
     /// The server has no evaluation key of that id.
     UnknownKey,
     /// Bytes that are not a usable evaluation key.
@@ -43,9 +53,16 @@ impl ProblemKind {
     pub fn status(self) -> u16 {
         match self {
             Self::MalformedRequest => 400,
-            Self::UnknownRoute | Self::UnknownCircuit | Self::UnknownKey => 404,
+            Self::UnknownRoute | Self::UnknownCircuit | Self::UnknownKey | Self::UnknownSession => {
+                404
+            }
             Self::MethodNotAllowed => 405,
-            Self::StaleCircuit | Self::WrongParameterSet => 409,
+            Self::StaleCircuit
+            | Self::WrongParameterSet
+            | Self::WrongOperation
+            | Self::SessionBusy
+            | Self::SessionPosition
+            | Self::ContextExceeded => 409,
             Self::TooLarge => 413,
             Self::MalformedKey | Self::MalformedInput => 422,
             Self::Busy => 429,
@@ -64,6 +81,11 @@ impl ProblemKind {
             Self::UnknownCircuit => "There is no such circuit",
             Self::CircuitUnavailable => "The circuit cannot be loaded",
             Self::StaleCircuit => "The circuit has changed",
+            Self::WrongOperation => "The circuit does not work this way",
+            Self::UnknownSession => "There is no such session",
+            Self::SessionBusy => "The session is at work",
+            Self::SessionPosition => "The session is at another position",
+            Self::ContextExceeded => "The session has no room for this",
             Self::UnknownKey => "The evaluation key is not registered",
             Self::MalformedKey => "The evaluation key is not usable",
             Self::MalformedInput => "The encrypted input is not usable",

@@ -1,6 +1,6 @@
 //! Paths of the HTTP interface. Names and ids are made of characters that need no escaping.
 
-use crate::id::KeyId;
+use crate::id::{KeyId, SessionId};
 
 /// The list of circuits.
 pub const CIRCUITS: &str = "/v1/circuits";
@@ -10,6 +10,14 @@ pub const CIRCUIT: &str = "/v1/circuits/{name}";
 pub const VOCABULARY: &str = "/v1/circuits/{name}/vocabulary";
 /// Evaluations of one circuit, as a route pattern.
 pub const EVALUATIONS: &str = "/v1/circuits/{name}/evaluations";
+/// Sessions of one circuit, as a route pattern.
+pub const SESSIONS: &str = "/v1/circuits/{name}/sessions";
+/// One session, as a route pattern.
+pub const SESSION: &str = "/v1/sessions/{id}";
+/// A session's tokens, as a route pattern.
+pub const TOKENS: &str = "/v1/sessions/{id}/tokens";
+/// A session's last output, as a route pattern.
+pub const LOGITS: &str = "/v1/sessions/{id}/logits";
 /// One evaluation key, as a route pattern.
 pub const KEY: &str = "/v1/keys/{id}";
 
@@ -27,6 +35,32 @@ pub fn vocabulary(name: &str) -> String {
 pub fn evaluations(name: &str, key: &KeyId, digest: &str) -> String {
     let path = EVALUATIONS.replace("{name}", name);
     format!("{path}?key={key}&digest={digest}")
+}
+
+/// Path and query for a new session of a circuit, whose digest the client encrypts for.
+pub fn sessions(name: &str, key: &KeyId, digest: &str) -> String {
+    let path = SESSIONS.replace("{name}", name);
+    format!("{path}?key={key}&digest={digest}")
+}
+
+/// Path and query of a session under this key.
+pub fn session(id: &SessionId, key: &KeyId) -> String {
+    of_session(SESSION, id, key)
+}
+
+/// Path and query for more tokens of a session that has had `position` of them.
+pub fn tokens(id: &SessionId, key: &KeyId, position: usize) -> String {
+    format!("{}&position={position}", of_session(TOKENS, id, key))
+}
+
+/// Path and query of a session's last output.
+pub fn logits(id: &SessionId, key: &KeyId) -> String {
+    of_session(LOGITS, id, key)
+}
+
+fn of_session(pattern: &str, id: &SessionId, key: &KeyId) -> String {
+    let path = pattern.replace("{id}", &id.to_string());
+    format!("{path}?key={key}")
 }
 
 /// Path of an evaluation key.
@@ -55,6 +89,15 @@ mod tests {
         assert_eq!(
             key_upload(&id, "standard-2048"),
             format!("/v1/keys/{id}?parameter_set=standard-2048")
+        );
+        let session_id = SessionId::new(10);
+        assert_eq!(
+            tokens(&session_id, &id, 3),
+            format!("/v1/sessions/0000000000000000000000000000000a/tokens?key={id}&position=3")
+        );
+        assert_eq!(
+            sessions("a-b", &id, "12ab"),
+            format!("/v1/circuits/a-b/sessions?key={id}&digest=12ab")
         );
     }
 }

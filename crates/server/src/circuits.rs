@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use cipherformer_circuit::{Circuit, CircuitError, Manifest};
-use cipherformer_fhe::{PreparedCircuit, size_limit};
+use cipherformer_fhe::{EncryptedBag, PreparedCircuit, size_limit};
 use cipherformer_protocol::CircuitSummary;
 
 use crate::error::{ServerError, StartError, UnusableCircuit};
@@ -102,6 +102,12 @@ impl Circuits {
 pub(crate) fn input_limit(circuit: &Circuit) -> usize {
     let entries = circuit.manifest().input.entries;
     size_limit(circuit.parameters().request_bytes(entries))
+}
+
+/// Reads an input of this circuit.
+pub(crate) fn input(circuit: &Circuit, bytes: &[u8]) -> Result<EncryptedBag, ServerError> {
+    let entries = circuit.manifest().input.entries;
+    EncryptedBag::from_bytes(bytes, entries, circuit.parameters()).map_err(ServerError::Input)
 }
 
 fn load(folder: &Path, folder_name: &str, allow_insecure: bool) -> Result<Entry, UnusableCircuit> {

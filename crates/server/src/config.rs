@@ -13,6 +13,11 @@ pub const WORKERS: usize = 1;
 /// Evaluations that may wait for a worker, unless told otherwise.
 pub const QUEUE: usize = 64;
 
+/// Sessions at the same time, unless told otherwise: about a megabyte each.
+pub const SESSIONS: usize = 64;
+/// Minutes after which a session that nobody uses ends, unless told otherwise.
+pub const SESSION_MINUTES: u64 = 10;
+
 /// How a server is set up; also the command line of `cipherformer-server`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
@@ -40,6 +45,14 @@ pub struct Config {
     #[arg(long, value_name = "N", default_value_t = QUEUE)]
     pub queue: usize,
 
+    /// Sessions at the same time, at most 16 of them for one key
+    #[arg(long, value_name = "N", default_value_t = SESSIONS)]
+    pub sessions: usize,
+
+    /// Minutes after which a session that nobody uses ends
+    #[arg(long, value_name = "N", default_value_t = SESSION_MINUTES, value_parser = clap::value_parser!(u64).range(1..=1440))]
+    pub session_minutes: u64,
+
     /// Offer circuits whose parameters have no security; for tests, so not on the command line
     #[arg(skip)]
     pub allow_insecure: bool,
@@ -55,6 +68,8 @@ impl Config {
             key_memory_mb: KEY_MEMORY_MB,
             workers: WORKERS,
             queue: QUEUE,
+            sessions: SESSIONS,
+            session_minutes: SESSION_MINUTES,
             allow_insecure: false,
         }
     }

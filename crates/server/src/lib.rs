@@ -10,7 +10,9 @@
 //! | `circuits` | the circuits on offer |
 //! | `store` | evaluation keys on disk |
 //! | `keys` | expanded evaluation keys in memory |
+//! | `sessions` | what has been evaluated of a text that goes on |
 //! | `schedule` | who may evaluate when |
+//! | `watch` | how far an evaluation is |
 //!
 //! No secret key can be named here: `clippy.toml` forbids the type.
 
@@ -21,8 +23,10 @@ mod http;
 mod keys;
 mod schedule;
 mod service;
+mod sessions;
 mod store;
+mod watch;
 
-pub use config::{Config, KEY_MEMORY_MB, QUEUE, WORKERS};
+pub use config::{Config, KEY_MEMORY_MB, QUEUE, SESSION_MINUTES, SESSIONS, WORKERS};
 pub use error::{ServerError, StartError};
 pub use http::{Running, Server};

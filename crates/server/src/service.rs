@@ -1,9 +1,9 @@
 //! What is done for a request, apart from HTTP.
 
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use cipherformer_circuit::{self as circuit, Observer, ParameterSet, evaluate, parameters};
+use cipherformer_circuit::{InputKind, ParameterSet, State, evaluate_next, parameters};
 use cipherformer_fhe::{Encrypted, EncryptedBag, EvaluationKey, FheError, PreparedCircuit};
 use cipherformer_protocol::{EvaluationResult, KeyId, KeyInfo, Progress};
 
@@ -12,12 +12,9 @@ use crate::config::Config;
 use crate::error::{ServerError, StartError};
 use crate::keys::KeyCache;
 use crate::schedule::{Place, Scheduler};
+use crate::sessions::{Session, Sessions, Text, Turn};
 use crate::store::{KeyStore, short};
-
-// Steps of an evaluation, as clients see them: no names of layers.
-const WAITING: &str = "waiting for a turn";
-const PREPARING: &str = "preparing the key";
-const EVALUATING: &str = "evaluating";
+use crate::watch::Watch;
 
 /// Everything the server holds.
 #[derive(Debug)]
@@ -25,6 +22,7 @@ pub(crate) struct Service {
     pub(crate) circuits: Circuits,
     pub(crate) store: Arc<KeyStore>,
     pub(crate) scheduler: Scheduler,
+    pub(crate) sessions: Sessions,
     keys: KeyCache,
 }
 
@@ -32,7 +30,36 @@ pub(crate) struct Service {
 pub(crate) struct Request {
     pub(crate) circuit: Arc<PreparedCircuit>,
     pub(crate) key: KeyId,
-    pub(crate) input: EncryptedBag,
+    /// One for each position that is to be evaluated.
+    pub(crate) inputs: Vec<EncryptedBag>,
+    /// The session that goes on, if it is not an evaluation of its own.
+    pub(crate) turn: Option<Turn>,
+}
+
+impl Request {
+    /// What has been evaluated before.
+    fn state(&self) -> State<cipherformer_fhe::Packed> {
+        match &self.turn {
+            Some(turn) => turn.session().content().state.clone(),
+            None => State::new(self.circuit.circuit()),
+        }
+    }
+
+    /// How many LUTs it takes.
+    fn luts(&self) -> usize {
+        let start = self.state().position();
+        let positions = start..start + self.inputs.len();
+        positions.map(|p| self.circuit.circuit().luts(p)).sum()
+    }
+
+    /// Lets the session advance, if there is one: in one step, after everything went well.
+    fn finish(&self, state: State<cipherformer_fhe::Packed>, result: &EvaluationResult) {
+        if let Some(turn) = &self.turn {
+            let mut text = turn.session().content();
+            text.state = state;
+            text.last = Some(result.clone());
+        }
+    }
 }
 
 impl Service {
@@ -42,6 +69,10 @@ impl Service {
             circuits: Circuits::load(&config.circuits, config.allow_insecure)?,
             store: Arc::new(KeyStore::open(&config.data_dir)?),
             scheduler: Scheduler::new(config.workers, config.queue),
+            sessions: Sessions::new(
+                config.sessions,
+                Duration::from_secs(config.session_minutes.saturating_mul(60)),
+            ),
             keys: KeyCache::new(config.key_memory_mb.saturating_mul(1 << 20)),
         })
     }
@@ -78,6 +109,46 @@ impl Service {
         }
     }
 
+    /// A circuit that takes such inputs, if it is the one the client means and the key fits.
+    pub(crate) fn circuit_for(
+        &self,
+        name: &str,
+        kind: InputKind,
+        digest: &str,
+        key: &KeyId,
+    ) -> Result<&Arc<PreparedCircuit>, ServerError> {
+        let prepared = self.circuits.get(name)?;
+        let manifest = prepared.circuit().manifest();
+        if manifest.input.kind != kind {
+            return Err(ServerError::WrongOperation {
+                name: manifest.name.clone(),
+                kind: manifest.input.kind,
+            });
+        }
+        if manifest.digest != digest {
+            return Err(ServerError::StaleCircuit {
+                name: manifest.name.clone(),
+                current: manifest.digest.clone(),
+            });
+        }
+        self.check_key(key, prepared.circuit().parameters())?;
+        Ok(prepared)
+    }
+
+    /// A session of a circuit that has seen no token yet.
+    pub(crate) fn open_session(
+        &self,
+        circuit: &Arc<PreparedCircuit>,
+        key: KeyId,
+    ) -> Result<Arc<Session>, ServerError> {
+        let text = Text {
+            circuit: Arc::clone(circuit),
+            state: State::new(circuit.circuit()),
+            last: None,
+        };
+        self.sessions.open(key, text, Instant::now())
+    }
+
     /// Evaluates when it is its turn, telling `watch` how far it is.
     pub(crate) async fn evaluate(
         self: Arc<Self>,
@@ -85,8 +156,8 @@ impl Service {
         place: Place,
         watch: impl Fn(Progress) + Send + Sync + 'static,
     ) -> Result<EvaluationResult, ServerError> {
-        let watch = Watch::new(watch, request.circuit.circuit().luts(0));
-        watch.step(WAITING);
+        let watch = Watch::new(watch, request.luts());
+        watch.waiting();
         let service = Arc::clone(&self);
         let job = move || service.evaluate_now(&request, &watch);
         self.scheduler.run(place, job).await?
@@ -97,13 +168,20 @@ impl Service {
         request: &Request,
         watch: &Watch,
     ) -> Result<EvaluationResult, ServerError> {
-        watch.step(PREPARING);
+        watch.preparing();
         let circuit = request.circuit.circuit();
         let key = self.expanded_key(&request.key, circuit.parameters())?;
-        watch.step(EVALUATING);
+        watch.evaluating();
         let start = Instant::now();
         let mut engine = Encrypted::new(&request.circuit, &key).map_err(bug)?;
-        let output = evaluate(circuit, &mut engine, &request.input, watch).map_err(bug)?;
+        let mut state = request.state();
+        let mut output = None;
+        for input in &request.inputs {
+            let position = watch.position(engine.counters().luts);
+            let next = evaluate_next(circuit, &mut engine, &mut state, input, &position);
+            output = Some(next.map_err(bug)?);
+        }
+        let output = output.expect("requests have at least one input");
         let counters = engine.counters();
         let server_ms = start.elapsed().as_micros() as f64 / 1000.0;
         tracing::info!(
@@ -113,12 +191,15 @@ impl Service {
             luts = counters.luts,
             "evaluated"
         );
-        Ok(EvaluationResult {
+        let result = EvaluationResult {
             server_ms,
             luts: counters.luts,
             ring_products: counters.ring_products,
+            position: request.turn.as_ref().map(|_| state.position()),
             output: output.to_bytes(),
-        })
+        };
+        request.finish(state, &result);
+        Ok(result)
     }
 
     fn expanded_key(
@@ -144,49 +225,6 @@ pub(crate) fn parameter_set(name: &str) -> Result<&'static ParameterSet, ServerE
         name: name.chars().take(64).collect(),
         known: parameters::names(),
     })
-}
-
-/// Passes on how far an evaluation is; never goes backwards, though many threads report.
-struct Watch {
-    watch: Box<dyn Fn(Progress) + Send + Sync>,
-    /// Held while a report is passed on, so that they arrive in order.
-    luts_done: Mutex<usize>,
-    luts_total: usize,
-}
-
-impl Watch {
-    fn new(watch: impl Fn(Progress) + Send + Sync + 'static, luts_total: usize) -> Self {
-        Self {
-            watch: Box::new(watch),
-            luts_done: Mutex::default(),
-            luts_total,
-        }
-    }
-
-    fn step(&self, step: &str) {
-        self.send(step, 0);
-    }
-
-    fn send(&self, step: &str, luts_done: usize) {
-        (self.watch)(Progress {
-            step: step.to_owned(),
-            luts_done,
-            luts_total: self.luts_total,
-        });
-    }
-}
-
-impl Observer<Encrypted<'_>> for Watch {
-    fn progress(&self, progress: circuit::Progress<'_>) {
-        let mut before = self
-            .luts_done
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if progress.luts_done > *before {
-            *before = progress.luts_done;
-            self.send(EVALUATING, progress.luts_done);
-        }
-    }
 }
 
 /// Everything was checked before, so the engine has no reason to refuse.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-/// Has a server classify texts that it never sees: they travel encrypted, and only you can open
-/// the answers.
+/// Has a server classify or continue texts that it never sees: they travel encrypted, and only you can
+/// open the answers.
 #[derive(Parser)]
 #[command(name = "cipherformer-client", version)]
 pub(crate) struct Arguments {
@@ -24,6 +24,8 @@ pub(crate) struct Arguments {
 pub(crate) enum Command {
     /// Classify a text, or many; makes and registers keys when missing
     Classify(Classify),
+    /// Continue a text letter by letter; makes and registers keys when missing
+    Generate(Generate),
     /// Make, show or delete the keys on this computer
     Keys(Keys),
 }
@@ -39,6 +41,42 @@ pub(crate) struct Classify {
     /// The text, or `-` for one text a line from standard input; after `--` if it could be an option
     #[arg(value_name = "TEXT", allow_hyphen_values = true)]
     pub(crate) text: OsString,
+}
+
+#[derive(Args)]
+pub(crate) struct Generate {
+    /// The circuit to use
+    #[arg(long, value_name = "NAME")]
+    pub(crate) circuit: String,
+    /// What every text begins with
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        allow_hyphen_values = true,
+        hide_default_value = true
+    )]
+    pub(crate) prefix: String,
+    /// How many texts
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) count: u64,
+    /// How adventurous: 0 always takes the most probable letter, 1 draws as the circuit learned
+    #[arg(
+        long,
+        value_name = "T",
+        default_value_t = 0.8,
+        allow_negative_numbers = true
+    )]
+    pub(crate) temperature: f64,
+    /// Draw from the K most probable letters only
+    #[arg(long, value_name = "K")]
+    pub(crate) top_k: Option<usize>,
+    /// Draw as last time; the second text has the next seed, and so on [default: at random]
+    #[arg(long, value_name = "S")]
+    pub(crate) seed: Option<u64>,
+    /// Print one JSON object a text, one a line
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Args)]

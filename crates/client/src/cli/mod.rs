@@ -2,6 +2,7 @@
 
 mod arguments;
 mod classify;
+mod generate;
 mod keys;
 
 use std::io::{self, Write};
@@ -31,14 +32,14 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 async fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let home = KeyHome::new(home_folder(&arguments)?);
     match arguments.command {
-        Command::Classify(options) => {
-            let server = arguments.server.context(
-                "no server is named; pass --server http://HOST:PORT, or set CIPHERFORMER_SERVER",
-            )?;
-            classify::run(&server, home, options).await
-        }
+        Command::Classify(options) => classify::run(&named(arguments.server)?, home, options).await,
+        Command::Generate(options) => generate::run(&named(arguments.server)?, home, options).await,
         Command::Keys(options) => keys::run(&home, &options),
     }
+}
+
+fn named(server: Option<String>) -> anyhow::Result<String> {
+    server.context("no server is named; pass --server http://HOST:PORT, or set CIPHERFORMER_SERVER")
 }
 
 fn home_folder(arguments: &Arguments) -> anyhow::Result<std::path::PathBuf> {

@@ -58,6 +58,10 @@ pub(super) async fn evaluation(
         server_ms: number(headers::SERVER_MS)?,
         luts: number(headers::LUTS)? as usize,
         ring_products: number(headers::RING_PRODUCTS)? as usize,
+        position: match response.headers().contains_key(headers::POSITION) {
+            true => Some(number(headers::POSITION)? as usize),
+            false => None,
+        },
         output: read(response, limit, what, url).await?,
     })
 }

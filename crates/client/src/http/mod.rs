@@ -2,6 +2,7 @@
 
 mod body;
 mod events;
+mod sessions;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -101,19 +102,17 @@ impl Http {
         Ok(())
     }
 
-    /// Has an encrypted input evaluated; the output may have `limit` bytes.
+    /// Has encrypted inputs evaluated; the output may have `limit` bytes.
     pub(crate) async fn evaluate(
         &self,
-        manifest: &Manifest,
-        key: &KeyRecord,
+        path: &str,
         input: Vec<u8>,
         limit: usize,
         observer: &dyn Observer,
     ) -> Result<EvaluationResult, ClientError> {
-        let path = routes::evaluations(&manifest.name, &key.id, &manifest.digest);
         let request = self
             .client
-            .post(self.url(&path))
+            .post(self.url(path))
             .header(CONTENT_TYPE, OCTETS)
             .header(ACCEPT, EVENTS)
             .body(input);
@@ -153,7 +152,7 @@ impl Http {
             }
         })?;
         match response.status() {
-            StatusCode::OK | StatusCode::CREATED => Ok(response),
+            StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(response),
             _ => Err(body::refusal(response, &self.base).await),
         }
     }

@@ -19,7 +19,7 @@ pub(crate) struct Answer {
     status: u16,
     media_type: &'static str,
     body: Vec<u8>,
-    retry_after: Option<u32>,
+    headers: String,
 }
 
 impl Answer {
@@ -28,7 +28,7 @@ impl Answer {
             status,
             media_type,
             body: body.into(),
-            retry_after: None,
+            headers: String::new(),
         }
     }
 
@@ -42,20 +42,23 @@ impl Answer {
         Self::new(status, "application/problem+json", body)
     }
 
-    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
-        self.retry_after = Some(seconds);
+    pub(crate) fn retry_after(self, seconds: u32) -> Self {
+        self.header("retry-after", seconds)
+    }
+
+    pub(crate) fn header(mut self, name: &str, value: impl std::fmt::Display) -> Self {
+        self.headers.push_str(&format!("{name}: {value}\r\n"));
         self
     }
 
     fn send(&self, mut to: &TcpStream) {
-        let retry_after = self.retry_after.map(|s| format!("retry-after: {s}\r\n"));
         let head = format!(
             "HTTP/1.1 {} Something\r\ncontent-type: {}\r\ncontent-length: {}\r\n{}\
              connection: close\r\n\r\n",
             self.status,
             self.media_type,
             self.body.len(),
-            retry_after.unwrap_or_default()
+            self.headers
         );
         // The client may hang up as soon as it has seen enough.
         let _ = to.write_all(head.as_bytes());

@@ -1,5 +1,6 @@
 //! The HTTP interface: routes, and a server that listens for them.
 
+mod answer;
 mod body;
 mod circuits;
 mod evaluations;
@@ -7,6 +8,7 @@ mod guard;
 mod keys;
 mod listen;
 mod problem;
+mod sessions;
 
 use std::sync::Arc;
 
@@ -46,6 +48,10 @@ impl Server {
             .route(routes::VOCABULARY, get(circuits::vocabulary))
             .route(routes::KEY, get(keys::show).put(keys::register))
             .route(routes::EVALUATIONS, post(evaluations::evaluate))
+            .route(routes::SESSIONS, post(sessions::open))
+            .route(routes::SESSION, get(sessions::show).delete(sessions::close))
+            .route(routes::TOKENS, post(sessions::append))
+            .route(routes::LOGITS, get(sessions::logits))
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)
             .with_state(Arc::clone(&self.service));

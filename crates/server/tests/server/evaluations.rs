@@ -1,13 +1,11 @@
 //! Evaluations that go well, one at a time and many at once.
 
-use std::io::BufRead;
-
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use cipherformer_protocol::{Event, KeyInfo, ProblemKind, headers, routes};
 use futures_util::future::join_all;
 
-use crate::world::{Answer, CLIENT, World, evaluation};
+use crate::world::{CLIENT, World, evaluation, events};
 
 #[tokio::test]
 async fn an_encrypted_text_gets_the_verdict_of_the_reference() {
@@ -124,19 +122,4 @@ async fn a_small_memory_budget_still_serves() {
     world.register().await;
     world.check_works().await;
     world.check_works().await;
-}
-
-fn events(answer: &Answer) -> Vec<Event> {
-    let mut events = Vec::new();
-    let mut name = String::new();
-    for line in answer.body.lines() {
-        let line = line.expect("text");
-        if let Some(value) = line.strip_prefix("event: ") {
-            name = value.to_owned();
-        } else if let Some(data) = line.strip_prefix("data: ") {
-            let event = Event::from_parts(&name, data).expect("what its name says");
-            events.push(event.expect("a known name"));
-        }
-    }
-    events
 }

@@ -1,6 +1,7 @@
 //! A server with one small random circuit, and a client for it.
 
 use std::fs;
+use std::io::BufRead;
 use std::path::PathBuf;
 use std::sync::{Arc, LazyLock};
 
@@ -16,7 +17,7 @@ use cipherformer_circuit::{
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 use cipherformer_fhe::SecretKey;
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, SeededEvaluationKey};
-use cipherformer_protocol::{KeyId, Problem, routes};
+use cipherformer_protocol::{Event, KeyId, Problem, routes};
 use cipherformer_server::{Config, Server};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -242,6 +243,22 @@ fn clear_case(circuit: &Circuit) -> (Bag, usize) {
         }
     }
     panic!("some bag has a clear verdict");
+}
+
+/// The events of an answer.
+pub(crate) fn events(answer: &Answer) -> Vec<Event> {
+    let mut events = Vec::new();
+    let mut name = String::new();
+    for line in answer.body.lines() {
+        let line = line.expect("text");
+        if let Some(value) = line.strip_prefix("event: ") {
+            name = value.to_owned();
+        } else if let Some(data) = line.strip_prefix("data: ") {
+            let event = Event::from_parts(&name, data).expect("what its name says");
+            events.push(event.expect("a known name"));
+        }
+    }
+    events
 }
 
 /// A copy of these bytes with one bit changed.

@@ -1,86 +1,13 @@
 //! Errors, sorted by who is to blame, and the problem documents they become.
 
-use std::net::SocketAddr;
-use std::path::PathBuf;
+mod start;
 
-use cipherformer_circuit::CircuitError;
+use cipherformer_circuit::InputKind;
 use cipherformer_fhe::FheError;
 use cipherformer_protocol::{KeyId, Problem, ProblemKind, routes};
 
-/// Why a server cannot start. Always for its operator to solve.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// The folder of circuits cannot be read.
-    #[error(
-        "cannot read the circuits folder {path}: {source}; pass the folder that holds them with --circuits"
-    )]
-    CircuitsFolder {
-        /// The folder.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// There is not one circuit that can be offered.
-    #[error(
-        "no usable circuit in {path}{}; train one with cipherformer-model, or pass another folder with \
-         --circuits",
-        first_reason(.reasons)
-    )]
-    NoCircuits {
-        /// The folder.
-        path: PathBuf,
-        /// Why the ones that are there cannot be used.
-        reasons: Vec<String>,
-    },
-    /// The data directory cannot be used.
-    #[error(
-        "cannot use the data directory {path}: {source}; pass a folder that can be written with --data-dir"
-    )]
-    DataDir {
-        /// The directory.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The address cannot be listened on.
-    #[error("cannot listen on {address}: {source}; pass another address with --listen")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// Another server uses the data directory.
-    #[error(
-        "another server uses the data directory {path}; stop it, or pass another one with --data-dir"
-    )]
-    DataDirInUse {
-        /// The directory.
-        path: PathBuf,
-    },
-}
-
-fn first_reason(reasons: &[String]) -> String {
-    reasons
-        .first()
-        .map_or_else(String::new, |reason| format!(" ({reason})"))
-}
-
-/// Why one circuit cannot be offered.
-#[derive(Debug, thiserror::Error)]
-pub(crate) enum UnusableCircuit {
-    #[error(transparent)]
-    Circuit(#[from] CircuitError),
-    #[error(transparent)]
-    Fhe(#[from] FheError),
-    #[error("folder {folder} holds a circuit named {name}; give the folder that name")]
-    Misnamed { folder: String, name: String },
-    #[error(
-        "parameter set {set} offers no security, so this server refuses it; train the circuit with a \
-         secure one"
-    )]
-    Insecure { set: String },
-}
+pub use start::StartError;
+pub(crate) use start::UnusableCircuit;
 
 /// Why a request failed. Its text is what the client reads, so it names no path of this machine.
 #[derive(Debug, thiserror::Error)]
@@ -134,6 +61,69 @@ pub enum ServerError {
         name: String,
         /// Its digest.
         current: String,
+    },
+    /// A circuit of tokens asked for an evaluation, or a circuit of bags for a session.
+    #[error("circuit {name} does not work this way; {}", instead(.name, *.kind))]
+    WrongOperation {
+        /// The circuit.
+        name: String,
+        /// What it takes.
+        kind: InputKind,
+    },
+    /// No session of that id under that key.
+    #[error(
+        "there is no such session under this key; sessions end after {minutes} minutes without a \
+         request: open a new one and send all tokens again"
+    )]
+    UnknownSession {
+        /// How long sessions live without being used.
+        minutes: u64,
+    },
+    /// Two requests want to go on at once.
+    #[error(
+        "tokens of this session are being evaluated; ask for the session until it is not busy, then go \
+         on from its position"
+    )]
+    SessionBusy,
+    /// The client thinks the session is elsewhere.
+    #[error(
+        "the session is at position {position}; send the tokens from there on, or fetch its logits if \
+         an answer was lost"
+    )]
+    SessionPosition {
+        /// Where it is.
+        position: usize,
+    },
+    /// Logits of a session without tokens.
+    #[error("the session is at position 0 and has no logits yet; send its first tokens")]
+    NoLogits,
+    /// More tokens than positions are left.
+    #[error(
+        "the session is at position {position} of {context} and has no room for {tokens} tokens; send \
+         fewer, or open a new session"
+    )]
+    ContextExceeded {
+        /// Where the session is.
+        position: usize,
+        /// How many positions there are.
+        context: usize,
+        /// How many tokens came.
+        tokens: usize,
+    },
+    /// The body is no row of tokens.
+    #[error("{reason}; send at least one encrypted token, each behind its length")]
+    Tokens {
+        /// What is wrong.
+        reason: String,
+    },
+    /// All sessions are taken, or all that one key may have.
+    #[error(
+        "there are as many sessions as there may be; close one, or try again when one has been idle \
+         for {minutes} minutes"
+    )]
+    TooManySessions {
+        /// How long sessions live without being used.
+        minutes: u64,
     },
     /// No key of that id.
     #[error("evaluation key {id} is not registered here; register it and ask again")]
@@ -233,7 +223,13 @@ impl ServerError {
             Self::UnknownParameterSet { .. } | Self::WrongKey { .. } => Kind::WrongParameterSet,
             Self::Key(error) => fhe_kind(error, Kind::MalformedKey),
             Self::Input(error) => fhe_kind(error, Kind::MalformedInput),
-            Self::Busy => Kind::Busy,
+            Self::WrongOperation { .. } => Kind::WrongOperation,
+            Self::UnknownSession { .. } => Kind::UnknownSession,
+            Self::SessionBusy => Kind::SessionBusy,
+            Self::SessionPosition { .. } | Self::NoLogits => Kind::SessionPosition,
+            Self::ContextExceeded { .. } => Kind::ContextExceeded,
+            Self::Tokens { .. } => Kind::MalformedInput,
+            Self::Busy | Self::TooManySessions { .. } => Kind::Busy,
             Self::CircuitUnavailable { .. } => Kind::CircuitUnavailable,
             Self::StorageFull => Kind::StorageFull,
             Self::StorageUnavailable => Kind::StorageUnavailable,
@@ -241,6 +237,15 @@ impl ServerError {
         };
         Problem::new(kind, self.to_string())
     }
+}
+
+/// Where a circuit of this kind is to be asked.
+fn instead(name: &str, kind: InputKind) -> String {
+    let (what, path) = match kind {
+        InputKind::Bag => ("have the whole text evaluated", routes::EVALUATIONS),
+        InputKind::Tokens => ("open a session", routes::SESSIONS),
+    };
+    format!("{what} at {}", path.replace("{name}", name))
 }
 
 /// The kind of an error in bytes from a client.

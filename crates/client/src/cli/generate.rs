@@ -1,0 +1,120 @@
+//! `generate`: texts that a circuit continues, letter by letter.
+
+use std::io::{self, IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::bail;
+use cipherformer_client::{Bar, Client, Generation, KeyHome, Sampling};
+
+use super::arguments::Generate;
+use super::print;
+
+pub(crate) async fn run(
+    server: &str,
+    home: KeyHome,
+    options: Generate,
+) -> anyhow::Result<ExitCode> {
+    let bar = Arc::new(Bar::default());
+    let outcome = generate_all(server, home, &bar, &options).await;
+    bar.clear();
+    outcome
+}
+
+async fn generate_all(
+    server: &str,
+    home: KeyHome,
+    bar: &Arc<Bar>,
+    options: &Generate,
+) -> anyhow::Result<ExitCode> {
+    if options.count == 0 {
+        bail!("--count is 0, so there is nothing to do; pass 1 or more");
+    }
+    let sampling = Sampling::new(options.temperature, options.top_k)?;
+    let client = Client::connect(server, home, bar.clone()).await?;
+    let seed = match options.seed {
+        Some(seed) => seed,
+        None => u64::from(rand::random::<u32>()), // short enough to be typed again
+    };
+    for text in 0..options.count {
+        // Each text has a seed of its own, so that it can be had again without the others.
+        let seed = seed.wrapping_add(text);
+        let screen = Screen::new(options, bar);
+        screen.show(&options.prefix);
+        let mut shown = options.prefix.clone();
+        let letter = |letter: &str| {
+            shown.push_str(letter);
+            screen.add(letter, &shown);
+        };
+        let (circuit, prefix) = (&options.circuit, &options.prefix);
+        let generated = client.generate(circuit, prefix, &sampling, seed, letter);
+        match generated.await {
+            Ok(generated) => screen.finish(&generated)?,
+            Err(error) => {
+                screen.abandon();
+                return Err(error.into());
+            }
+        }
+    }
+    if options.seed.is_none() && !options.json {
+        eprintln!("the seed was {seed}; pass it with --seed to get the same again");
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Where letters appear as they come.
+enum Screen<'a> {
+    /// Nowhere: one JSON object at the end.
+    Json,
+    /// In front of the progress bar, which shares the line on a terminal.
+    Bar(&'a Bar),
+    /// Straight on standard output.
+    Plain,
+}
+
+impl<'a> Screen<'a> {
+    fn new(options: &Generate, bar: &'a Bar) -> Self {
+        let terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
+        match (options.json, terminal) {
+            (true, _) => Self::Json,
+            (false, true) => Self::Bar(bar),
+            (false, false) => Self::Plain,
+        }
+    }
+
+    fn show(&self, prefix: &str) {
+        self.add(prefix, prefix);
+    }
+
+    /// An error is told when the line ends.
+    fn add(&self, letters: &str, text: &str) {
+        match self {
+            Self::Json => {}
+            Self::Bar(bar) => bar.label(&format!("{text}  ")),
+            Self::Plain => {
+                let mut out = io::stdout().lock();
+                let _ = write!(out, "{letters}").and_then(|()| out.flush());
+            }
+        }
+    }
+
+    /// The line ends early.
+    fn abandon(&self) {
+        if let Self::Plain = self {
+            println!();
+        }
+    }
+
+    fn finish(&self, generated: &Generation) -> anyhow::Result<()> {
+        let time = format!("{:.2} s a letter", generated.seconds_per_token);
+        match self {
+            Self::Json => print(&serde_json::to_string(generated)?),
+            Self::Bar(bar) => {
+                bar.label("");
+                bar.clear();
+                print(&format!("{}  {time}", generated.text))
+            }
+            Self::Plain => print(&format!("  {time}")),
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Letting a circuit continue a text: the server evaluates, the client draws.
+
+use cipherformer_protocol::ProblemKind;
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use serde::Serialize;
+
+use crate::client::Client;
+use crate::error::ClientError;
+use crate::observer::Activity;
+use crate::sampling::Sampling;
+use crate::session::Session;
+
+/// A text that was generated, and what it took.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Generation {
+    /// The text, its given beginning included.
+    pub text: String,
+    /// How many tokens the server evaluated, the start mark included.
+    pub tokens: usize,
+    /// What the random numbers began with: with it the text can be had again.
+    pub seed: u64,
+    /// Seconds of evaluation on the server for each token, as it says.
+    pub seconds_per_token: f64,
+    /// Size of all encrypted tokens together.
+    pub request_bytes: usize,
+    /// Size of all encrypted logits together.
+    pub response_bytes: usize,
+}
+
+impl Client {
+    /// Continues a text letter by letter until the circuit ends it or has no room for more; tells
+    /// `letter` each one as it comes. Makes and registers keys when missing.
+    ///
+    /// The same seed gives the same text under the same keys, but for draws so close that the noise of
+    /// the ciphertexts decides them.
+    ///
+    /// # Errors
+    /// Whatever can go wrong; see [`ClientError`].
+    pub async fn generate(
+        &self,
+        circuit: &str,
+        prefix: &str,
+        sampling: &Sampling,
+        seed: u64,
+        mut letter: impl FnMut(&str),
+    ) -> Result<Generation, ClientError> {
+        let (mut session, mut tokens) = match self.begin(circuit, prefix).await {
+            Err(error) if error.problem() == Some(ProblemKind::StaleCircuit) => {
+                self.forget_circuit(circuit).await;
+                self.begin(circuit, prefix).await
+            }
+            begun => begun,
+        }?;
+        let mut random = StdRng::seed_from_u64(seed);
+        let mut all = Generation::new(prefix, seed);
+        let mut server_ms = 0.0;
+        loop {
+            let step = session.append(&tokens).await?;
+            server_ms += step.server_ms;
+            all.request_bytes += step.request_bytes;
+            all.response_bytes += step.response_bytes;
+            let next = sampling.sample(&step.logits, &mut random);
+            let Some(text) = session.circuit().letter(next) else {
+                break;
+            };
+            all.text.push_str(text);
+            letter(text);
+            if session.remaining() == 0 {
+                break;
+            }
+            tokens = vec![next];
+        }
+        all.tokens = session.position();
+        all.seconds_per_token = server_ms / 1000.0 / all.tokens as f64;
+        // The text is there; a session that cannot be closed ends by itself.
+        let _ = session.close().await;
+        self.observer.on(Activity::Idle);
+        Ok(all)
+    }
+
+    /// A new session, and the tokens it begins with. They are checked before keys are made for nothing.
+    async fn begin(
+        &self,
+        circuit: &str,
+        prefix: &str,
+    ) -> Result<(Session<'_>, Vec<usize>), ClientError> {
+        let circuit = self.circuit(circuit).await?;
+        let tokens = circuit.prompt(prefix)?;
+        let keys = self.keys(circuit.parameters()).await?;
+        Ok((self.open_session(&circuit, &keys).await?, tokens))
+    }
+}
+
+impl Generation {
+    fn new(prefix: &str, seed: u64) -> Self {
+        Self {
+            text: prefix.to_owned(),
+            tokens: 0,
+            seed,
+            seconds_per_token: 0.0,
+            request_bytes: 0,
+            response_bytes: 0,
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! Texts as tokens, and tokens as ciphertexts: circuits that continue a text.
+
+use cipherformer_circuit::{Bag, InputKind};
+use cipherformer_fhe::{EncryptedBag, SecretKey};
+use cipherformer_protocol::frame;
+
+use crate::circuit::PublicCircuit;
+use crate::error::ClientError;
+
+/// The token that stands before a text and after it: the first entry of every vocabulary of tokens.
+pub const END: usize = 0;
+
+impl PublicCircuit {
+    /// How many tokens a session may have.
+    pub fn context(&self) -> usize {
+        self.manifest().input.context
+    }
+
+    /// The tokens of a text's beginning, the start mark first.
+    ///
+    /// # Errors
+    /// Letters that the vocabulary does not have, or more of them than there are positions.
+    pub fn prompt(&self, prefix: &str) -> Result<Vec<usize>, ClientError> {
+        self.expect_kind(InputKind::Tokens)?;
+        let mut tokens = vec![END];
+        for letter in prefix.chars() {
+            tokens.push(self.token(letter)?);
+        }
+        if tokens.len() > self.context() {
+            return Err(ClientError::LongPrefix {
+                letters: tokens.len() - 1,
+                most: self.context() - 1,
+            });
+        }
+        Ok(tokens)
+    }
+
+    /// What a token adds to a text; `None` for [`END`].
+    pub fn letter(&self, token: usize) -> Option<&str> {
+        match token {
+            END => None,
+            token => self.vocabulary().feature(token),
+        }
+    }
+
+    /// Encrypts tokens, each on its own; the bytes to send.
+    ///
+    /// # Errors
+    /// A token that the vocabulary does not have, or a key of another parameter set.
+    pub fn encrypt_tokens(
+        &self,
+        tokens: &[usize],
+        key: &SecretKey,
+    ) -> Result<Vec<u8>, ClientError> {
+        let encrypt = |&token: &usize| {
+            let bag = Bag::new(vec![token], 1);
+            EncryptedBag::encrypt(&bag, self.manifest(), key).map(|bag| bag.to_bytes())
+        };
+        let parts: Result<Vec<_>, _> = tokens.iter().map(encrypt).collect();
+        let parts = parts.map_err(|error| ClientError::nonsense("manifest", error))?;
+        Ok(frame(&parts))
+    }
+
+    /// Opens a response: one logit per token, rounded as scores are.
+    ///
+    /// # Errors
+    /// As [`PublicCircuit::decrypt`].
+    pub fn decrypt_logits(
+        &self,
+        response: &[u8],
+        key: &SecretKey,
+    ) -> Result<Vec<f64>, ClientError> {
+        self.open(response, key).map(|(_, logits)| logits)
+    }
+
+    /// Fails if this circuit works in another way than the caller wants.
+    pub(crate) fn expect_kind(&self, kind: InputKind) -> Result<(), ClientError> {
+        let name = &self.manifest().name;
+        match self.manifest().input.kind {
+            got if got == kind => Ok(()),
+            InputKind::Bag => Err(ClientError::NoGenerator { name: name.clone() }),
+            InputKind::Tokens => Err(ClientError::NoClassifier { name: name.clone() }),
+        }
+    }
+
+    fn token(&self, letter: char) -> Result<usize, ClientError> {
+        let mut buffer = [0; 4];
+        let wanted = Some(&*letter.encode_utf8(&mut buffer));
+        let mut tokens = END + 1..self.vocabulary().len();
+        tokens
+            .find(|&token| self.vocabulary().feature(token) == wanted)
+            .ok_or_else(|| ClientError::UnknownLetter {
+                letter,
+                known: self.letters(),
+            })
+    }
+
+    fn letters(&self) -> String {
+        (END + 1..self.vocabulary().len())
+            .filter_map(|token| self.vocabulary().feature(token))
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+}

@@ -1,0 +1,140 @@
+//! Sessions that go on, and come to an end.
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use cipherformer_protocol::{Event, ProblemKind, SessionInfo, headers, routes};
+use futures_util::future::join;
+
+use crate::names::CONTEXT;
+use crate::texts::{WRITER, append, open, register, show, world};
+use crate::world::{World, events};
+
+#[tokio::test]
+async fn a_session_is_opened_shown_and_closed() {
+    let world = world(|config| config.session_minutes = 3).await;
+    let opened = open(&world).await;
+    let expected = SessionInfo {
+        id: opened.id.clone(),
+        position: 0,
+        context: CONTEXT,
+        busy: false,
+        expires_in_seconds: 180,
+    };
+    assert_eq!(opened, expected);
+    assert_eq!(show(&world, &opened.id).await, expected);
+    let path = routes::session(&opened.id, &WRITER.id);
+    let closed = world.send(Method::DELETE, &path, Body::empty()).await;
+    assert_eq!(closed.status, StatusCode::NO_CONTENT);
+    let gone = world.get(&path).await.problem();
+    assert_eq!(gone.kind, ProblemKind::UnknownSession);
+}
+
+#[tokio::test]
+async fn tokens_are_evaluated_after_those_before_them() {
+    let world = world(|_| ()).await;
+    let id = open(&world).await.id;
+    let tokens = [0, 3, 1, 4];
+    for (range, position) in [(0..2, 2), (2..3, 3), (3..4, 4)] {
+        let start = range.start;
+        let answer = append(&world, &id, start, &tokens[range]).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        assert_eq!(answer.header(headers::POSITION), position.to_string());
+        assert!(answer.header(headers::LUTS) != "0");
+        WRITER.check(&answer.body, &tokens[..position]);
+        assert_eq!(show(&world, &id).await.position, position);
+        let again = world.get(&routes::logits(&id, &WRITER.id)).await;
+        assert_eq!(again.body, answer.body, "the last answer can be had again");
+        for name in [headers::POSITION, headers::LUTS, headers::SERVER_MS] {
+            assert_eq!(again.header(name), answer.header(name));
+        }
+    }
+    let full = append(&world, &id, 4, &[1]).await.problem();
+    assert_eq!(full.kind, ProblemKind::ContextExceeded);
+}
+
+#[tokio::test]
+async fn a_retry_does_not_append_twice() {
+    let world = world(|_| ()).await;
+    let id = open(&world).await.id;
+    assert_eq!(append(&world, &id, 0, &[0]).await.status, StatusCode::OK);
+    let again = append(&world, &id, 0, &[0]).await.problem();
+    assert_eq!(again.kind, ProblemKind::SessionPosition);
+    assert!(again.detail.contains("at position 1"), "{}", again.detail);
+    assert_eq!(show(&world, &id).await.position, 1);
+}
+
+#[tokio::test]
+async fn sessions_of_one_key_do_not_mix() {
+    let world = world(|_| ()).await;
+    let (a, b) = (open(&world).await.id, open(&world).await.id);
+    append(&world, &a, 0, &[0, 1]).await;
+    append(&world, &b, 0, &[0, 2]).await;
+    let (more_a, more_b) = join(append(&world, &a, 2, &[3]), append(&world, &b, 2, &[4])).await;
+    WRITER.check(&more_a.body, &[0, 1, 3]);
+    WRITER.check(&more_b.body, &[0, 2, 4]);
+}
+
+#[tokio::test]
+async fn progress_counts_the_luts_of_all_tokens() {
+    let world = world(|_| ()).await;
+    let id = open(&world).await.id;
+    let tokens = [0, 2, 2];
+    let request = Request::post(routes::tokens(&id, &WRITER.id, 0))
+        .header("accept", "text/event-stream")
+        .body(Body::from(WRITER.encrypt(&tokens)));
+    let answer = world.request(request.expect("valid")).await;
+    let mut events = events(&answer);
+    let Some(Event::Result(result)) = events.pop() else {
+        panic!("the last event is the result, not {answer:?}");
+    };
+    WRITER.check(&result.output, &tokens);
+    assert_eq!(result.position, Some(3));
+    let progress: Vec<_> = events
+        .into_iter()
+        .map(|event| match event {
+            Event::Progress(progress) => progress,
+            other => panic!("{other:?} is not the last event"),
+        })
+        .collect();
+    assert!(progress.is_sorted_by_key(|p| p.luts_done));
+    assert!(progress.iter().all(|p| p.luts_total == result.luts));
+    assert_eq!(progress.last().expect("some").luts_done, result.luts);
+}
+
+#[tokio::test]
+async fn one_of_two_appends_at_once_is_turned_away() {
+    let world = world(|_| ()).await;
+    let id = open(&world).await.id;
+    let (a, b) = join(append(&world, &id, 0, &[0]), append(&world, &id, 0, &[0])).await;
+    let refused = if a.status == StatusCode::OK { b } else { a };
+    let kind = refused.problem().kind;
+    // The second may come so late that it finds the first one done.
+    assert!(
+        [ProblemKind::SessionBusy, ProblemKind::SessionPosition].contains(&kind),
+        "{kind:?}"
+    );
+    assert_eq!(show(&world, &id).await.position, 1);
+}
+
+#[tokio::test]
+async fn a_failure_leaves_the_session_as_it_was() {
+    let world = world(|_| ()).await;
+    let id = open(&world).await.id;
+    damage_key(&world);
+    let failed = append(&world, &id, 0, &[0, 1]).await.problem();
+    assert_eq!(failed.kind, ProblemKind::UnknownKey);
+    let info = show(&world, &id).await;
+    assert_eq!((info.position, info.busy), (0, false));
+    register(&world).await;
+    let answer = append(&world, &id, 0, &[0, 1]).await;
+    assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+    WRITER.check(&answer.body, &[0, 1]);
+}
+
+fn damage_key(world: &World) {
+    let keys = world.config.data_dir.join("keys/insecure-precise");
+    let path = keys.join(WRITER.id.to_string());
+    let mut bytes = std::fs::read(&path).expect("stored");
+    bytes[1000] ^= 1;
+    std::fs::write(&path, bytes).expect("ours");
+}

@@ -1,0 +1,135 @@
+//! Client and server together, on a tiny transformer under toy parameters: the texts that come out are
+//! those that the reference evaluator would have drawn.
+
+#[path = "../../../crates/server/tests/server/names.rs"]
+mod names;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use cipherformer_circuit::{Bag, Circuit, Reference, State, evaluate_next};
+use cipherformer_client::{Client, END, Generation, KeyHome, Sampling};
+use cipherformer_server::{Config, Running, Server};
+use names::CONTEXT;
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tempfile::TempDir;
+
+/// Noise and rounding move the borders between letters by less than this.
+const TOLERANCE: f64 = 0.02;
+
+struct World {
+    circuit: Circuit,
+    folder: TempDir,
+    server: Running,
+}
+
+impl World {
+    async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let circuit = names::circuit("names");
+        let circuits = folder.path().join("circuits");
+        circuit.save(&circuits.join("names")).expect("saved");
+        let server = start(&folder, SocketAddr::from(([127, 0, 0, 1], 0))).await;
+        Self {
+            circuit,
+            folder,
+            server,
+        }
+    }
+
+    async fn client(&self) -> Client {
+        let home = KeyHome::new(self.folder.path().join("home")).allow_insecure();
+        let client = Client::connect(&self.server.url(), home, Arc::new(())).await;
+        client.expect("it is there")
+    }
+}
+
+async fn start(folder: &TempDir, listen: SocketAddr) -> Running {
+    let (circuits, data) = (folder.path().join("circuits"), folder.path().join("data"));
+    let mut config = Config::loopback(circuits, data);
+    config.allow_insecure = true;
+    config.listen = listen;
+    Server::start(&config).await.expect("it starts")
+}
+
+async fn generate(client: &Client, prefix: &str, sampling: &Sampling, seed: u64) -> Generation {
+    let generated = client.generate("names", prefix, sampling, seed, |_| ());
+    generated.await.expect("evaluated")
+}
+
+/// The logits of the reference after each of these tokens.
+fn reference(circuit: &Circuit, tokens: &[usize]) -> Vec<Vec<f64>> {
+    let mut state = State::new(circuit);
+    let logits = tokens.iter().map(|&token| {
+        let bag = Bag::new(vec![token], 1);
+        let torus = evaluate_next(circuit, &mut Reference, &mut state, &bag, &());
+        circuit.scores(&torus.expect("valid"))
+    });
+    logits.collect()
+}
+
+/// Every letter that came is the one that the reference draws, or the draw fell so close to the border
+/// that noise may have decided.
+fn check(circuit: &Circuit, generated: &Generation, prefix: &str, sampling: &Sampling) {
+    let letter = |letter: char| letter as usize - 'a' as usize + 1;
+    let mut tokens = vec![END];
+    tokens.extend(generated.text.chars().map(letter));
+    let drawn = [&tokens[prefix.len() + 1..], &[END]].concat();
+    tokens.truncate(generated.tokens);
+    let logits = reference(circuit, &tokens);
+    let mut random = StdRng::seed_from_u64(generated.seed);
+    for (logits, &token) in logits[prefix.len()..].iter().zip(&drawn) {
+        let probabilities = sampling.probabilities(logits);
+        let number: f64 = random.random();
+        let low: f64 = probabilities[..token].iter().sum();
+        let high = low + probabilities[token];
+        assert!(
+            (low - TOLERANCE..high + TOLERANCE).contains(&number),
+            "{generated:?}: {token} is {low} to {high}, and the draw was {number}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn generated_texts_are_those_of_the_reference() {
+    let world = World::start().await;
+    let client = world.client().await;
+    let sampling = Sampling::new(1.0, None).expect("valid");
+    for (prefix, seed) in [("", 1), ("", 2), ("", 3), ("d", 4), ("bca", 5)] {
+        let generated = generate(&client, prefix, &sampling, seed).await;
+        assert!(generated.text.starts_with(prefix));
+        assert!(generated.tokens <= CONTEXT && generated.tokens > prefix.len());
+        assert!(generated.seconds_per_token > 0.0);
+        check(&world.circuit, &generated, prefix, &sampling);
+    }
+    world.server.stop().await.expect("stops");
+}
+
+#[tokio::test]
+async fn the_most_probable_text_repeats_under_other_keys() {
+    let world = World::start().await;
+    let sampling = Sampling::new(0.0, None).expect("valid");
+    let first = generate(&world.client().await, "a", &sampling, 1).await;
+    std::fs::remove_dir_all(world.folder.path().join("home")).expect("keys were made");
+    let second = generate(&world.client().await, "a", &sampling, 2).await;
+    assert_eq!(first.text, second.text);
+}
+
+#[tokio::test]
+async fn a_session_outlives_the_server_for_its_client() {
+    let mut world = World::start().await;
+    let address = world.server.address();
+    let client = world.client().await;
+    let circuit = client.circuit("names").await.expect("there");
+    let keys = client.keys(circuit.parameters()).await.expect("made");
+    let mut session = client.open_session(&circuit, &keys).await.expect("open");
+    session.append(&[END, 2]).await.expect("evaluated");
+    world.server.stop().await.expect("stops");
+    world.server = start(&world.folder, address).await;
+    let step = session.append(&[4]).await.expect("all sent again");
+    let expected = reference(&world.circuit, &[END, 2, 4]);
+    for (got, expected) in step.logits.iter().zip(&expected[2]) {
+        assert!((got - expected).abs() < 0.5, "{got}, not {expected}");
+    }
+}

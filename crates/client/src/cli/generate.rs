@@ -36,15 +36,17 @@ async fn generate_all(
         Some(seed) => seed,
         None => u64::from(rand::random::<u32>()), // short enough to be typed again
     };
-    for text in 0..options.count {
+    for number in 0..options.count {
         // Each text has a seed of its own, so that it can be had again without the others.
-        let seed = seed.wrapping_add(text);
-        let screen = Screen::new(options, bar);
-        screen.show(&options.prefix);
-        let mut shown = options.prefix.clone();
+        let seed = seed.wrapping_add(number);
+        let mut screen = Screen::new(options, bar);
+        let mut text = options.prefix.clone();
+        if let Screen::Bar(_) = screen {
+            screen.show(&text); // elsewhere the prefix waits until it is known to be usable
+        }
         let letter = |letter: &str| {
-            shown.push_str(letter);
-            screen.add(letter, &shown);
+            text.push_str(letter);
+            screen.show(&text);
         };
         let (circuit, prefix) = (&options.circuit, &options.prefix);
         let generated = client.generate(circuit, prefix, &sampling, seed, letter);
@@ -62,14 +64,14 @@ async fn generate_all(
     Ok(ExitCode::SUCCESS)
 }
 
-/// Where letters appear as they come.
+/// Where a text appears as it grows.
 enum Screen<'a> {
     /// Nowhere: one JSON object at the end.
     Json,
     /// In front of the progress bar, which shares the line on a terminal.
     Bar(&'a Bar),
-    /// Straight on standard output.
-    Plain,
+    /// Straight on standard output; so many bytes are there.
+    Plain { shown: usize },
 }
 
 impl<'a> Screen<'a> {
@@ -78,35 +80,36 @@ impl<'a> Screen<'a> {
         match (options.json, terminal) {
             (true, _) => Self::Json,
             (false, true) => Self::Bar(bar),
-            (false, false) => Self::Plain,
+            (false, false) => Self::Plain { shown: 0 },
         }
     }
 
-    fn show(&self, prefix: &str) {
-        self.add(prefix, prefix);
-    }
-
-    /// An error is told when the line ends.
-    fn add(&self, letters: &str, text: &str) {
+    /// The text so far.
+    fn show(&mut self, text: &str) {
         match self {
             Self::Json => {}
             Self::Bar(bar) => bar.label(&format!("{text}  ")),
-            Self::Plain => {
+            Self::Plain { shown } => {
                 let mut out = io::stdout().lock();
-                let _ = write!(out, "{letters}").and_then(|()| out.flush());
+                // An error is told when the line ends.
+                let _ = write!(out, "{}", &text[*shown..]).and_then(|()| out.flush());
+                *shown = text.len();
             }
         }
     }
 
     /// The line ends early.
     fn abandon(&self) {
-        if let Self::Plain = self {
-            println!();
+        match self {
+            Self::Json | Self::Plain { shown: 0 } => {}
+            Self::Bar(bar) => bar.label(""),
+            Self::Plain { .. } => println!(),
         }
     }
 
-    fn finish(&self, generated: &Generation) -> anyhow::Result<()> {
+    fn finish(&mut self, generated: &Generation) -> anyhow::Result<()> {
         let time = format!("{:.2} s a letter", generated.seconds_per_token);
+        self.show(&generated.text);
         match self {
             Self::Json => print(&serde_json::to_string(generated)?),
             Self::Bar(bar) => {
@@ -114,7 +117,7 @@ impl<'a> Screen<'a> {
                 bar.clear();
                 print(&format!("{}  {time}", generated.text))
             }
-            Self::Plain => print(&format!("  {time}")),
+            Self::Plain { .. } => print(&format!("  {time}")),
         }
     }
 }

@@ -131,7 +131,12 @@ async fn unusable_tokens_change_nothing() {
         (good[4..].to_vec(), malformed, "behind its length"),
         (frame(&[Vec::new()]), malformed, "too few"),
         (flipped, malformed, "damaged"),
-        (frame(&[CLIENT.input.clone()]), ProblemKind::TooLarge, ""),
+        (
+            frame(std::slice::from_ref(&CLIENT.input)),
+            ProblemKind::WrongParameterSet,
+            "make a key for insecure-precise",
+        ),
+        (frame(&[vec![0; 10_000]]), ProblemKind::TooLarge, "at most"),
         (vec![0; 1 << 20], ProblemKind::TooLarge, "encrypted tokens"),
         (
             WRITER.encrypt(&[1; CONTEXT + 1]),

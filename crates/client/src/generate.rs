@@ -9,7 +9,7 @@ use crate::client::Client;
 use crate::error::ClientError;
 use crate::observer::Activity;
 use crate::sampling::Sampling;
-use crate::session::Session;
+use crate::session::{Session, Step};
 
 /// A text that was generated, and what it took.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -54,12 +54,9 @@ impl Client {
         }?;
         let mut random = StdRng::seed_from_u64(seed);
         let mut all = Generation::new(prefix, seed);
-        let mut server_ms = 0.0;
         loop {
             let step = session.append(&tokens).await?;
-            server_ms += step.server_ms;
-            all.request_bytes += step.request_bytes;
-            all.response_bytes += step.response_bytes;
+            all.add(&step, tokens.len());
             let next = sampling.sample(&step.logits, &mut random);
             let Some(text) = session.circuit().letter(next) else {
                 break;
@@ -71,8 +68,6 @@ impl Client {
             }
             tokens = vec![next];
         }
-        all.tokens = session.position();
-        all.seconds_per_token = server_ms / 1000.0 / all.tokens as f64;
         // The text is there; a session that cannot be closed ends by itself.
         let _ = session.close().await;
         self.observer.on(Activity::Idle);
@@ -102,5 +97,13 @@ impl Generation {
             request_bytes: 0,
             response_bytes: 0,
         }
+    }
+
+    fn add(&mut self, step: &Step, tokens: usize) {
+        let seconds = self.seconds_per_token * self.tokens as f64 + step.server_ms / 1000.0;
+        self.tokens += tokens;
+        self.seconds_per_token = seconds / self.tokens as f64;
+        self.request_bytes += step.request_bytes;
+        self.response_bytes += step.response_bytes;
     }
 }

@@ -6,10 +6,69 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// The name of an evaluation key: SHA-256 of its bytes, 64 lower-case hexadecimal digits.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct KeyId(String);
+/// A type of ids that are a fixed number of lower-case hexadecimal digits.
+macro_rules! hex_id {
+    ($(#[$doc:meta])* $id:ident, $digits:literal, $what:literal, $invalid:ident) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $id(String);
+
+        #[doc = concat!("Text that is not ", $what, ".")]
+        #[derive(Debug, PartialEq, Eq, thiserror::Error)]
+        #[error("{} is {} hexadecimal digits, lower case", $what, $digits)]
+        pub struct $invalid;
+
+        impl FromStr for $id {
+            type Err = $invalid;
+
+            fn from_str(text: &str) -> Result<Self, $invalid> {
+                let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+                match text.len() == $digits && text.bytes().all(hex) {
+                    true => Ok(Self(text.to_owned())),
+                    false => Err($invalid),
+                }
+            }
+        }
+
+        impl TryFrom<String> for $id {
+            type Error = $invalid;
+
+            fn try_from(text: String) -> Result<Self, $invalid> {
+                text.parse()
+            }
+        }
+
+        impl From<$id> for String {
+            fn from(id: $id) -> Self {
+                id.0
+            }
+        }
+
+        impl fmt::Display for $id {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+    };
+}
+
+hex_id! {
+    /// The name of an evaluation key: SHA-256 of its bytes, 64 lower-case hexadecimal digits.
+    KeyId,
+    64,
+    "a key id",
+    InvalidKeyId
+}
+
+hex_id! {
+    /// The name of a session: 128 random bits, 32 lower-case hexadecimal digits. Who knows it, and the
+    /// key's id, may go on with the session; so it appears in no log.
+    SessionId,
+    32,
+    "a session id",
+    InvalidSessionId
+}
 
 impl KeyId {
     /// The id of these bytes.
@@ -18,47 +77,11 @@ impl KeyId {
     }
 }
 
-/// Text that is not a key id.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a key id is 64 hexadecimal digits, lower case")]
-pub struct InvalidKeyId;
-
-impl FromStr for KeyId {
-    type Err = InvalidKeyId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidKeyId> {
-        match is_hex(text, 64) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(InvalidKeyId),
-        }
-    }
-}
-
-impl TryFrom<String> for KeyId {
-    type Error = InvalidKeyId;
-
-    fn try_from(text: String) -> Result<Self, InvalidKeyId> {
-        text.parse()
-    }
-}
-
-impl From<KeyId> for String {
-    fn from(id: KeyId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for KeyId {
+impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.debug_tuple("KeyId").field(&self.0).finish()
     }
 }
-
-/// The name of a session: 128 random bits, 32 lower-case hexadecimal digits. Who knows it, and the
-/// key's id, may go on with the session; so it appears in no log.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SessionId(String);
 
 impl SessionId {
     /// The id of these bits, which the server draws at random.
@@ -67,51 +90,10 @@ impl SessionId {
     }
 }
 
-/// Text that is not a session id.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a session id is 32 hexadecimal digits, lower case")]
-pub struct InvalidSessionId;
-
-impl FromStr for SessionId {
-    type Err = InvalidSessionId;
-
-    fn from_str(text: &str) -> Result<Self, InvalidSessionId> {
-        match is_hex(text, 32) {
-            true => Ok(Self(text.to_owned())),
-            false => Err(InvalidSessionId),
-        }
-    }
-}
-
-impl TryFrom<String> for SessionId {
-    type Error = InvalidSessionId;
-
-    fn try_from(text: String) -> Result<Self, InvalidSessionId> {
-        text.parse()
-    }
-}
-
-impl From<SessionId> for String {
-    fn from(id: SessionId) -> Self {
-        id.0
-    }
-}
-
-impl fmt::Display for SessionId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
 impl fmt::Debug for SessionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("SessionId")
     }
-}
-
-fn is_hex(text: &str, digits: usize) -> bool {
-    let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-    text.len() == digits && text.bytes().all(hex)
 }
 
 #[cfg(test)]

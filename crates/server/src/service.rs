@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cipherformer_circuit::{InputKind, ParameterSet, State, evaluate_next, parameters};
-use cipherformer_fhe::{Encrypted, EncryptedBag, EvaluationKey, FheError, PreparedCircuit};
+use cipherformer_fhe::{
+    Encrypted, EncryptedBag, EncryptedScores, EvaluationKey, FheError, Packed, PreparedCircuit,
+};
 use cipherformer_protocol::{EvaluationResult, KeyId, KeyInfo, Progress};
 
 use crate::circuits::Circuits;
@@ -38,7 +40,7 @@ pub(crate) struct Request {
 
 impl Request {
     /// What has been evaluated before.
-    fn state(&self) -> State<cipherformer_fhe::Packed> {
+    fn state(&self) -> State<Packed> {
         match &self.turn {
             Some(turn) => turn.session().content().state.clone(),
             None => State::new(self.circuit.circuit()),
@@ -53,7 +55,7 @@ impl Request {
     }
 
     /// Lets the session advance, if there is one: in one step, after everything went well.
-    fn finish(&self, state: State<cipherformer_fhe::Packed>, result: &EvaluationResult) {
+    fn finish(&self, state: State<Packed>, result: &EvaluationResult) {
         if let Some(turn) = &self.turn {
             let mut text = turn.session().content();
             text.state = state;
@@ -174,14 +176,7 @@ impl Service {
         watch.evaluating();
         let start = Instant::now();
         let mut engine = Encrypted::new(&request.circuit, &key).map_err(bug)?;
-        let mut state = request.state();
-        let mut output = None;
-        for input in &request.inputs {
-            let position = watch.position(engine.counters().luts);
-            let next = evaluate_next(circuit, &mut engine, &mut state, input, &position);
-            output = Some(next.map_err(bug)?);
-        }
-        let output = output.expect("requests have at least one input");
+        let (state, output) = run(request, &mut engine, watch).map_err(bug)?;
         let counters = engine.counters();
         let server_ms = start.elapsed().as_micros() as f64 / 1000.0;
         tracing::info!(
@@ -217,6 +212,23 @@ impl Service {
             Ok(key)
         })
     }
+}
+
+/// Evaluates every input of a request, after what its session has seen before; the last output counts.
+fn run(
+    request: &Request,
+    engine: &mut Encrypted<'_>,
+    watch: &Watch,
+) -> Result<(State<Packed>, EncryptedScores), FheError> {
+    let circuit = request.circuit.circuit();
+    let mut state = request.state();
+    let mut output = None;
+    for input in &request.inputs {
+        let position = watch.position(engine.counters().luts);
+        let next = evaluate_next(circuit, engine, &mut state, input, &position);
+        output = Some(next?);
+    }
+    Ok((state, output.expect("requests have at least one input")))
 }
 
 /// The parameter set of this name.

@@ -252,7 +252,7 @@ pub struct BlockNumerics {
 }
 
 /// Calibrated ranges are widened by this factor before noise gets its guard band.
-pub const MARGIN: f64 = 1.25;
+pub const MARGIN: f64 = 1.1;
 
 /// A scaled LUT cuts its input range [-r, r] to this many levels either side of 0.
 pub const SCALED_LEVELS: u32 = 63;

@@ -174,6 +174,16 @@ mod tests {
     }
 
     #[test]
+    fn the_shipped_unseen_names_are_the_test_part() {
+        let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/names");
+        let names = Names::load(&data.join("names.txt")).expect("shipped data");
+        let unseen = read(&data.join("unseen.txt")).expect("shipped data");
+        let tokens = |name: &str| name.bytes().map(|b| b - b'a' + 1).collect::<Vec<u8>>();
+        let unseen: Vec<Vec<u8>> = unseen.lines().map(tokens).collect();
+        assert_eq!(unseen, names.test);
+    }
+
+    #[test]
     fn rows_and_pairs_of_a_name() {
         let batch = Batch::new([&vec![5, 13, 13, 1], &vec![1]]).expect("a batch");
         assert_eq!(batch.rows(), 7);

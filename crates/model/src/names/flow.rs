@@ -2,6 +2,7 @@
 
 use candle_core::{Device, Tensor};
 use cipherformer_circuit::transformer::{MARGIN, SCALED_LEVELS};
+use rand::RngExt;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 
@@ -50,10 +51,9 @@ impl Site {
     /// integer products add, in the site's own unit: estimates for the standard parameters.
     fn noise(self) -> (f64, f64) {
         match self {
-            Self::Score(_) => (0.006, 1.0),
-            Self::Mean(_) => (0.005, 0.0),
-            Self::Mix(_) => (0.005, 2.5),
-            Self::Logit => (0.005, 0.0),
+            Self::Score(_) => (0.0048, 0.6),
+            Self::Mix(_) => (0.0048, 1.5),
+            Self::Logit => (0.001, 0.0),
             _ => (0.0048, 0.0),
         }
     }
@@ -135,8 +135,10 @@ pub(crate) struct Flow<'a> {
     pub(crate) recipe: &'a NamesRecipe,
     /// Whether values and weights are rounded; without it, nothing is done to them.
     pub(crate) quantized: bool,
-    /// Where noise comes from, if any.
+    /// Where noise and dropout come from, if any.
     pub(crate) noise: Option<&'a mut StdRng>,
+    /// Part of the values that [`Flow::drop`] sets to 0.
+    pub(crate) dropout: f64,
     /// What noise and grids are proportional to.
     pub(crate) ranges: &'a Ranges,
     /// What came by, before noise.
@@ -152,6 +154,7 @@ impl<'a> Flow<'a> {
             recipe,
             quantized: true,
             noise: None,
+            dropout: 0.0,
             ranges,
             seen: Ranges::empty(),
             excess: Tensor::zeros((), candle_core::DType::F32, &Device::Cpu)?,
@@ -193,6 +196,20 @@ impl<'a> Flow<'a> {
             *value = (*value / step).round().clamp(-limit, limit) * step;
         }
         straight_through(x, values)
+    }
+
+    /// Dropout (Srivastava et al., JMLR 2014), where training asks for it.
+    pub(crate) fn drop(&mut self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let (keep, Some(random)) = (1.0 - self.dropout, self.noise.as_deref_mut()) else {
+            return Ok(x.clone());
+        };
+        if self.dropout == 0.0 {
+            return Ok(x.clone());
+        }
+        let kept = (1.0 / keep) as f32;
+        let mask = (0..x.elem_count()).map(|_| if random.random_bool(keep) { kept } else { 0.0 });
+        let mask = Tensor::from_vec(mask.collect::<Vec<f32>>(), x.shape(), &Device::Cpu)?;
+        Ok((x * mask)?)
     }
 
     /// To multiples of `step`, at most `limit` of them; no LUT, no noise.

@@ -83,7 +83,7 @@ impl Parameters {
         let [query, key, value] = &tables.projections;
         let qkv = [select(query)?, select(key)?, select(value)?];
         let mixed = self.attention(0, &qkv, batch, flow)?;
-        let x = (select(&tables.residual)? + mixed)?;
+        let x = (flow.drop(&select(&tables.residual)?)? + flow.drop(&mixed)?)?;
         let x = self.second_block(&x, batch, flow)?;
         let unembedding = flow.weights(&self.unembedding, FINE_WEIGHTS)?;
         let logits = linear(&x, &unembedding)?.broadcast_add(&self.unembedding_bias)?;
@@ -177,8 +177,11 @@ impl Parameters {
             &flow.weights(&block.up.0, recipe.weight_limit)?,
         )?;
         let up = flow.read(&up.broadcast_add(&block.up.1)?, Site::Up, Grid::Fine)?;
-        let down = linear(&up.gelu()?, &flow.weights(&block.down.0, FINE_WEIGHTS)?)?;
-        Ok(((x + mixed)? + down.broadcast_add(&block.down.1)?)?)
+        let down = linear(
+            &flow.drop(&up.gelu()?)?,
+            &flow.weights(&block.down.0, FINE_WEIGHTS)?,
+        )?;
+        Ok(((x + flow.drop(&mixed)?)? + down.broadcast_add(&block.down.1)?)?)
     }
 }
 

@@ -26,6 +26,8 @@ pub struct NamesRecipe {
     pub tuning_rate: f64,
     /// AdamW's weight decay.
     pub weight_decay: f64,
+    /// Part of the values dropped in floating point.
+    pub dropout: f64,
     /// Weight of the squares of what exceeds the ranges that are aimed at.
     pub penalty: f64,
     /// Weight, in tuning, of the divergence of noisy predictions from exact ones.
@@ -64,18 +66,19 @@ impl Default for NamesRecipe {
             tabulated_hidden: 128,
             hidden: 64,
             batch: 128,
-            float_steps: 5000,
-            tuning_steps: 3000,
+            float_steps: 4000,
+            tuning_steps: 2500,
             learning_rate: 8e-3,
             tuning_rate: 3e-3,
             weight_decay: 0.02,
+            dropout: 0.05,
             penalty: 3.0,
             consistency: 30.0,
-            gain: 48.0,
+            gain: 36.0,
             cap: 2.0,
             floor: 0.25,
-            limits: [7, 7, 5],
-            steps: [0.4, 0.4, 0.5],
+            limits: [7, 7, 4],
+            steps: [0.4, 0.4, 0.6],
             weight_limit: 31.0,
             residual: 4.0,
             score: 3.5,

@@ -54,7 +54,7 @@ pub(crate) fn train(
         let batch = Batch::new(chosen.iter().map(|&index| &names[index]))?;
         optimizer.set_learning_rate(rate * schedule(done, steps));
         let loss = match phase {
-            Phase::Float => float_loss(parameters, &batch, recipe, &ranges)?,
+            Phase::Float => float_loss(parameters, &batch, recipe, &ranges, random)?,
             Phase::Tuning => noisy_loss(parameters, &batch, recipe, &ranges, random)?,
         };
         optimizer.backward_step(&loss)?;
@@ -74,9 +74,12 @@ fn float_loss(
     batch: &Batch,
     recipe: &NamesRecipe,
     ranges: &Ranges,
+    random: &mut StdRng,
 ) -> Result<Tensor, ModelError> {
     let mut flow = Flow::new(recipe, ranges)?;
     flow.quantized = false;
+    flow.noise = Some(random);
+    flow.dropout = recipe.dropout;
     let logits = parameters.logits(batch, &mut flow)?;
     let excess = (flow.excess * (recipe.penalty / batch.rows() as f64))?;
     Ok((cross_entropy(&logits, &batch.target)? + excess)?)

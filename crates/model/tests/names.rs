@@ -1,0 +1,76 @@
+//! The shipped names-gpt: what it gives, how good it is, and the same under encryption.
+
+use std::path::{Path, PathBuf};
+
+use cipherformer_circuit::{Circuit, OutputLayout};
+use cipherformer_model::{
+    EncryptedPair, Mode, NamesGolden, evaluate_names, reference_logits, tokens,
+};
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../circuits/names-gpt")
+}
+
+fn unseen() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("data/names/unseen.txt")
+}
+
+fn circuit() -> Circuit {
+    Circuit::load(&folder()).expect("it ships")
+}
+
+#[test]
+fn golden_vectors() {
+    let text = std::fs::read_to_string(folder().join("test-vectors.json")).expect("it ships");
+    let golden: NamesGolden = serde_json::from_str(&text).expect("test vectors");
+    let circuit = circuit();
+    assert_eq!(golden.digest, circuit.manifest().digest);
+    assert!(!golden.vectors.is_empty());
+    for vector in golden.vectors {
+        let tokens = tokens(&circuit, &vector.text).expect("letters");
+        let logits = reference_logits(&circuit, &tokens).expect("tokens");
+        assert_eq!(logits.len(), vector.logits.len());
+        for (got, expected) in logits.iter().flatten().zip(vector.logits.iter().flatten()) {
+            let error = (got - expected).abs();
+            assert!(error < 1e-9, "{}: {got} {expected}", vector.text);
+        }
+    }
+}
+
+/// The figures that README promises, on a part of the unseen names.
+#[test]
+fn unseen_names() {
+    let circuit = circuit();
+    let run = |mode| evaluate_names(&circuit, &unseen(), Some(400), mode, 1).expect("names");
+    let (reference, simulate) = (run(Mode::Reference), run(Mode::Simulate));
+    println!("{reference:?}\n{simulate:?}");
+    assert_eq!(reference.examples, 400);
+    assert!(reference.cross_entropy < 2.15);
+    assert!(simulate.cross_entropy < reference.cross_entropy + 0.03);
+    assert!(simulate.agreement > Some(0.95));
+}
+
+/// Every position costs what the estimate says, and at most 500 LUTs.
+#[test]
+fn luts_per_letter() {
+    let circuit = circuit();
+    for position in 0..circuit.positions() {
+        assert!(circuit.luts(position) <= 500);
+    }
+}
+
+#[test]
+fn encrypted_letters() {
+    let circuit = circuit();
+    let tokens = tokens(&circuit, "ma").expect("letters");
+    let reference = reference_logits(&circuit, &tokens).expect("tokens");
+    let pair = EncryptedPair::new(circuit, |_| ()).expect("keys");
+    let encrypted = pair.logits(&tokens).expect("tokens");
+    for (got, expected) in encrypted.iter().zip(&reference) {
+        let best = OutputLayout::argmax(expected);
+        println!("{best}: {:.3} for {:.3}", got[best], expected[best]);
+        for (got, expected) in got.iter().zip(expected) {
+            assert!((got - expected).abs() < 0.6, "{got} {expected}");
+        }
+    }
+}

@@ -115,13 +115,20 @@ impl ParameterSet {
         (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * unit * unit
     }
 
-    /// What a key switch in this step of packing becomes at the end. The first one's mask is an
-    /// integer of 64 - log2 N bits, or the difference of two; what comes out of a key switch is uniform.
+    /// What a key switch in this step of packing becomes at the end.
     fn packing_step_variance(&self, step: u32) -> f64 {
         let depth = self.ring_dimension.ilog2();
         let doubled = f64::from(2 * (depth - step)).exp2();
-        let mask_bits = if step == 1 { 64 - depth } else { 64 };
-        doubled * self.ring_key_switch_variance(mask_bits)
+        doubled * self.ring_key_switch_variance(self.packing_mask_bits(step))
+    }
+
+    /// The first step's mask is an integer of 64 - log2 N bits, or the difference of two; what comes out
+    /// of a key switch is uniform.
+    pub(crate) fn packing_mask_bits(&self, step: u32) -> u32 {
+        match step {
+            1 => 64 - self.ring_dimension.ilog2(),
+            _ => 64,
+        }
     }
 
     /// Added by packing into these slots, summed over all N coefficients: what a product picks up.

@@ -20,7 +20,7 @@ impl ParameterSet {
         let table = self.level_polynomial(levels);
         let packed = (1..=depth).map(|step| {
             let stride = 1 << (depth - step);
-            let (direct, through_mask) = self.ring_key_switch_parts(64 - depth + step);
+            let (direct, through_mask) = self.ring_key_switch_parts(self.packing_mask_bits(step));
             let (squares, common) = table_squares(&table, stride);
             // Key bits are 1/2 plus or minus 1/2: half of the variance that comes through the key is
             // common to the coefficients.

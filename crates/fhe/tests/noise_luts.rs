@@ -8,7 +8,7 @@ use cipherformer_circuit::graph::LutCell;
 use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
 use cipherformer_circuit::{Function, ParameterSet};
 use cipherformer_fhe::{PreparedLut, scaled_lut};
-use common::{Client, client, compare, random_torus};
+use common::{Client, client, compare, compare_within, random_torus};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -88,27 +88,30 @@ fn check_outputs(parameters: &ParameterSet, client: &Client) {
 
 /// Inputs at the ends of the range, where the multiples of the scale and so its noise are largest. Beyond
 /// an end the table goes on with the same multiple, as it is negacyclic.
+///
+/// The table's ramp meets the lowest frequencies of the ring key, so the noise depends on the key: from one
+/// key to another its standard deviation differs by some 10 %. Hence several keys, and 25 %.
 #[test]
 fn scaled_luts() {
-    let (levels, groups) = (7, 256);
-    let scales = random_torus(groups, 6);
-    let mut values = Vec::new();
-    let mut expected = Vec::new();
-    for &scale in &scales {
-        for (end, level) in [(1 << 62, 7), (3 << 62, -7i64)] {
-            values.extend([end; 2]);
-            expected.extend([scale.wrapping_mul(level as u64); 2]);
-        }
+    let (levels, groups, clients) = (7, 256, 4);
+    let (mut got, mut expected) = (Vec::new(), Vec::new());
+    for seed in 0..clients {
+        let keys = client(&PRECISE_1024);
+        let scales = random_torus(groups, seed);
+        // One value a scale: those of one scale share its noise, and would count as one sample.
+        let ends = [(1 << 62, 7), (3 << 62, -7i64)].into_iter().cycle();
+        let (values, multiples): (Vec<u64>, Vec<i64>) = ends.take(groups).unzip();
+        let outputs = scaled_lut(
+            levels,
+            &keys.secret.encrypt_scalars(&values),
+            &keys.secret.encrypt_scalars(&scales),
+            &keys.evaluation,
+            &|_| (),
+        );
+        got.extend(keys.secret.decrypt_scalars(&outputs.expect("fits")));
+        let pairs = scales.iter().zip(&multiples);
+        expected.extend(pairs.map(|(scale, &level)| scale.wrapping_mul(level as u64)));
     }
-    let keys = precise();
-    let got = scaled_lut(
-        levels,
-        &keys.secret.encrypt_scalars(&values),
-        &keys.secret.encrypt_scalars(&scales),
-        &keys.evaluation,
-        &|_| (),
-    );
-    let got = keys.secret.decrypt_scalars(&got.expect("fits"));
     let variance = PRECISE_1024.scaled_lut_output_variance(levels, PRECISE_1024.fresh_variance());
-    compare("scaled lut", &got, &expected, variance);
+    compare_within(0.25, "scaled lut", &got, &expected, variance);
 }

@@ -134,7 +134,10 @@ fn lines_of_standard_input_are_classified(home: &Path, server: &Server) {
 
 fn bad_input_is_refused(home: &Path, server: &Server) {
     let unknown = refusal(&run(home, server.url(), "no-such-circuit", "hello"));
-    assert!(unknown.contains("it has names-gpt, prompt-guard"), "{unknown}");
+    assert!(
+        unknown.contains("it has names-gpt, prompt-guard"),
+        "{unknown}"
+    );
     let evil = refusal(&run(home, server.url(), "../../etc/passwd", "hello"));
     assert!(evil.contains("has no circuit"), "{evil}");
     let empty = refusal(&run(home, server.url(), "prompt-guard", "  "));

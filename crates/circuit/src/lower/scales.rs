@@ -1,7 +1,7 @@
 //! The torus scales of a transformer: chosen once, the same for every position, as a session's keys and
 //! values stay where they are.
 
-use super::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, room};
+use super::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, room, rounded};
 use crate::check::no_room;
 use crate::error::CircuitError;
 use crate::parameters::ParameterSet;
@@ -50,7 +50,7 @@ impl Scales {
         let half = room(LUT_HALF_RANGE, 2.0 * parameters.lut_input_variance());
         let carried = sources_variance(model, parameters);
         let response = room(RESPONSE_HALF_RANGE, carried + parameters.output_variance());
-        let logits = response / (model.logit_range * MARGIN);
+        let logits = rounded(response / (model.logit_range * MARGIN));
         let fit = |range: f64| half / (range * MARGIN);
         let residuals: Vec<f64> = model
             .blocks

@@ -89,6 +89,17 @@ pub(crate) const TOLERANCE: f64 = 0.15;
 
 /// Compares the noise in `got` with the predicted variance, and its mean with 0.
 pub(crate) fn compare(what: &str, got: &[u64], expected: &[u64], variance: f64) {
+    compare_within(TOLERANCE, what, got, expected, variance);
+}
+
+/// The same with a tolerance of its own.
+pub(crate) fn compare_within(
+    tolerance: f64,
+    what: &str,
+    got: &[u64],
+    expected: &[u64],
+    variance: f64,
+) {
     assert_eq!(got.len(), expected.len());
     assert!(got.len() >= 1000, "{} samples are too few", got.len());
     let errors: Vec<f64> = got
@@ -106,7 +117,7 @@ pub(crate) fn compare(what: &str, got: &[u64], expected: &[u64], variance: f64) 
         measured.log2(),
         100.0 * (measured / predicted - 1.0)
     );
-    assert!((measured / predicted - 1.0).abs() < TOLERANCE, "{what}");
+    assert!((measured / predicted - 1.0).abs() < tolerance, "{what}");
     assert!(
         mean.abs() < 6.0 * measured / count.sqrt(),
         "{what}: mean {mean:e}"

@@ -4,8 +4,6 @@
 //! comes next: half the torus before a LUT, the whole torus before the response.
 
 mod classifier;
-mod layout;
-mod scales;
 mod transformer;
 
 pub(crate) use classifier::lower_classifier;

@@ -1,9 +1,9 @@
 //! The torus scales of a transformer: chosen once, the same for every position, as a session's keys and
 //! values stay where they are.
 
-use super::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, room, rounded};
 use crate::check::no_room;
 use crate::error::CircuitError;
+use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, room, rounded};
 use crate::parameters::ParameterSet;
 use crate::transformer::{MARGIN, Matrix, SCALED_LEVELS, Transformer, TransformerBlock};
 

@@ -123,3 +123,11 @@ fn decrypt(keys: &Keys, packed: &Packed, slots: &[usize]) -> Result<Vec<i64>> {
 fn dot(a: &[i64], b: &[i64]) -> i64 {
     a.iter().zip(b).map(|(a, b)| a * b).sum()
 }
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn results_are_right() {
+        super::main().expect("it checks them");
+    }
+}

@@ -2,7 +2,7 @@
 
 use crate::error::CircuitError;
 use crate::graph::{Node, Value};
-use crate::manifest::MAX_CONTEXT;
+use crate::manifest::{MAX_CONTEXT, MAX_LABELS};
 use crate::model::{Dense, Embedding};
 use crate::parameters::ParameterSet;
 use crate::transformer::{AttentionNumerics, Matrix, Transformer, TransformerBlock};
@@ -87,11 +87,15 @@ pub(crate) fn no_room(layer: &str) -> CircuitError {
     }
 }
 
+/// No transformer of this format has more blocks after its first.
+const MAX_BLOCKS: usize = 64;
+
 /// Everything that lowering a transformer takes for granted.
 pub(crate) fn check_transformer(
     model: &Transformer,
     parameters: &ParameterSet,
 ) -> Result<(), CircuitError> {
+    check_magnitudes(model, parameters)?;
     let (context, heads, head) = (model.positions.len(), model.heads, model.head_width());
     let fits = (1..=MAX_CONTEXT).contains(&context)
         && heads > 0
@@ -148,6 +152,27 @@ pub(crate) fn check_transformer(
         check_block(block, width, inner)?;
     }
     Ok(())
+}
+
+/// Nothing so large that looking at it would take all memory: a small file can claim much.
+fn check_magnitudes(model: &Transformer, parameters: &ParameterSet) -> Result<(), CircuitError> {
+    let first = model.attention.first();
+    let inner = first.map_or(0, |layer| layer.output.columns());
+    let hidden = model.blocks.iter().map(|block| block.up_bias.len());
+    let vector = hidden
+        .chain([model.heads, inner, model.unembedding.columns()])
+        .max();
+    let vector = vector.unwrap_or(0);
+    let (tokens, blocks) = (model.unembedding.rows(), model.blocks.len());
+    let limit = parameters.ring_dimension;
+    if vector <= limit && tokens <= MAX_LABELS && blocks <= MAX_BLOCKS {
+        return Ok(());
+    }
+    Err(shape(
+        "transformer",
+        &format!("vectors of at most {limit}, {MAX_LABELS} tokens, {MAX_BLOCKS} blocks"),
+        &format!("vectors of {vector}, {tokens} tokens, {blocks} blocks"),
+    ))
 }
 
 fn check_block(block: &TransformerBlock, width: usize, inner: usize) -> Result<(), CircuitError> {

@@ -19,7 +19,7 @@ pub struct LayerEstimate {
     pub values: usize,
     /// Programmable bootstraps.
     pub luts: usize,
-    /// Clear x encrypted ring products.
+    /// Ring products, clear x encrypted and encrypted x encrypted.
     pub ring_products: usize,
     /// For LUTs: the largest standard deviation of the noise at an input, as a fraction of the range.
     pub input_noise: Option<f64>,
@@ -44,7 +44,8 @@ pub struct Estimate {
     pub request_bytes: usize,
     /// Size of a response as sent, but for less than a kilobyte of framing.
     pub response_bytes: usize,
-    /// Time of an evaluation on one core of the reference machine.
+    /// Time of an evaluation on one core of the reference machine, but for packing, which is not counted:
+    /// a few percent of a transformer's.
     pub predicted_seconds_per_core: f64,
     /// Bits of security of the parameter set.
     pub security_bits: u32,

@@ -7,7 +7,7 @@ use crate::lower::LUT_HALF_RANGE;
 use crate::parameters::{self, ParameterSet};
 
 /// No circuit of this format has more labels.
-const MAX_LABELS: usize = 256;
+pub(crate) const MAX_LABELS: usize = 256;
 
 /// No session of this format has more positions.
 pub(crate) const MAX_CONTEXT: usize = 1024;

@@ -52,26 +52,12 @@ impl Client {
             }
             begun => begun,
         }?;
-        let mut random = StdRng::seed_from_u64(seed);
         let mut all = Generation::new(prefix, seed);
-        loop {
-            let step = session.append(&tokens).await?;
-            all.add(&step, tokens.len());
-            let next = sampling.sample(&step.logits, &mut random);
-            let Some(text) = session.circuit().letter(next) else {
-                break;
-            };
-            all.text.push_str(text);
-            letter(text);
-            if session.remaining() == 0 {
-                break;
-            }
-            tokens = vec![next];
-        }
-        // The text is there; a session that cannot be closed ends by itself.
+        let done = draw(&mut session, &mut tokens, sampling, &mut all, &mut letter).await;
+        // A session that cannot be closed ends by itself.
         let _ = session.close().await;
         self.observer.on(Activity::Idle);
-        Ok(all)
+        done.map(|()| all)
     }
 
     /// A new session, and the tokens it begins with. They are checked before keys are made for nothing.
@@ -84,6 +70,31 @@ impl Client {
         let tokens = circuit.prompt(prefix)?;
         let keys = self.keys(circuit.parameters()).await?;
         Ok((self.open_session(&circuit, &keys).await?, tokens))
+    }
+}
+
+/// Letters until the end mark is drawn, or the context is full.
+async fn draw(
+    session: &mut Session<'_>,
+    tokens: &mut Vec<usize>,
+    sampling: &Sampling,
+    all: &mut Generation,
+    letter: &mut impl FnMut(&str),
+) -> Result<(), ClientError> {
+    let mut random = StdRng::seed_from_u64(all.seed);
+    loop {
+        let step = session.append(tokens).await?;
+        all.add(&step, tokens.len());
+        let next = sampling.sample(&step.logits, &mut random);
+        let Some(text) = session.circuit().letter(next) else {
+            return Ok(());
+        };
+        all.text.push_str(text);
+        letter(text);
+        if session.remaining() == 0 {
+            return Ok(());
+        }
+        *tokens = vec![next];
     }
 }
 

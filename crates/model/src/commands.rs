@@ -296,6 +296,12 @@ fn totals(estimate: &Estimate) -> String {
         "{:43}{luts:>6}{products:>10}{noise:>13}{failure:>14}{seconds:>9.4}\n\n",
         "total, or worst"
     );
+    if let [first, .., last] = estimate.luts_per_position[..] {
+        let positions = estimate.luts_per_position.len();
+        text.push_str(&format!(
+            "LUTs a token    {first} at the first of {positions} positions, {last} at the last, shown above\n"
+        ));
+    }
     text.push_str(&format!(
         "evaluation key  {} bytes\nrequest         {} bytes\nresponse        {} bytes\n\
          security        {} bits\n",

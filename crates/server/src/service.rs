@@ -49,7 +49,8 @@ impl Request {
 
     /// How many LUTs it takes.
     fn luts(&self) -> usize {
-        let start = self.state().position();
+        let turn = self.turn.as_ref();
+        let start = turn.map_or(0, |turn| turn.session().content().state.position());
         let positions = start..start + self.inputs.len();
         positions.map(|p| self.circuit.circuit().luts(p)).sum()
     }

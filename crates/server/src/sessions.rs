@@ -14,7 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::error::ServerError;
 
-/// One client cannot take all sessions.
+/// One key cannot take all sessions.
 pub(crate) const SESSIONS_PER_KEY: usize = 16;
 
 /// Every session there is, up to a limit.

@@ -47,7 +47,7 @@ impl KeyHome {
         self.keys_folder().join(parameters.name)
     }
 
-    /// Reads and checks the keys of this parameter set, if there are any: 31 MB.
+    /// Reads and checks the keys of this parameter set, if there are any: 31 or 40 MB.
     ///
     /// # Errors
     /// Files that cannot be read, are damaged or missing, or that others may read.
@@ -67,7 +67,7 @@ impl KeyHome {
         }))
     }
 
-    /// Makes new keys: a few seconds on all cores, and 31 MB of disk.
+    /// Makes new keys: a few seconds on all cores, and 31 or 40 MB of disk.
     ///
     /// # Errors
     /// Keys that are there already, or a folder that cannot be written.

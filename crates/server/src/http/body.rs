@@ -11,7 +11,7 @@ use crate::error::ServerError;
 
 /// A client that sends nothing for so long has gone.
 const PATIENCE: Duration = Duration::from_secs(30);
-/// No body takes longer: 31 MB in this time are 100 kB a second.
+/// No body takes longer: 40 MB in this time are 133 kB a second.
 const DEADLINE: Duration = Duration::from_secs(300);
 
 /// A body that may have `limit` bytes.

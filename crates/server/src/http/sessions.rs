@@ -92,12 +92,14 @@ pub(super) async fn append(
     body: Body,
 ) -> Result<Response, ServerError> {
     let Query(query) = query?;
-    let session = find(&service, id, &query.key)?;
-    let circuit = Arc::clone(&session.content().circuit);
+    let (id, key) = (session_id(&id?)?, key_id(&query.key)?);
+    let find = || service.sessions.find(&id, &key, Instant::now());
+    let circuit = Arc::clone(&find()?.content().circuit);
     let limit = circuit.circuit().positions() * (FRAME_BYTES + input_limit(circuit.circuit()));
     let body = Limited::new("encrypted tokens", &headers, body, limit)?;
     let body = body.all().await?;
-    // Only now, so that a slow upload keeps nobody from asking.
+    // Only now, so that a slow upload keeps nobody from asking. It may have outlasted the session.
+    let session = find()?;
     let turn = session.turn()?;
     let request = Request {
         inputs: tokens(&turn, query.position, circuit.circuit(), &body)?,

@@ -107,8 +107,8 @@ impl Circuit {
     ) -> Result<Self, CircuitError> {
         let body = body.into();
         let parameters = find_parameters(&description.parameter_set)?;
-        check_sizes(&description, &vocabulary, &body)?;
         let positions = body.lower(parameters)?;
+        check_sizes(&description, &vocabulary, &body)?;
         let manifest = manifest(description, &vocabulary, &body, &positions);
         manifest.check().map_err(|reason| CircuitError::Value {
             layer: "manifest".to_owned(),

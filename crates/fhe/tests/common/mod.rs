@@ -118,8 +118,10 @@ pub(crate) fn compare_within(
         100.0 * (measured / predicted - 1.0)
     );
     assert!((measured / predicted - 1.0).abs() < tolerance, "{what}");
+    // Coefficients of one ciphertext share errors: thousands of them are not as many samples.
+    let independent = count.min(4096.0);
     assert!(
-        mean.abs() < 6.0 * measured / count.sqrt(),
+        mean.abs() < 6.0 * measured / independent.sqrt(),
         "{what}: mean {mean:e}"
     );
 }

@@ -1,6 +1,6 @@
 //! What Cipherformer computes: circuits of quantized layers on fixed-point torus values.
 //!
-//! A [`Model`] is what an owner trains: integer weights, steps, biases, activations. [`lower`] turns it
+//! A [`Model`] is what an owner trains: integer weights, steps, biases, activations. Lowering turns it
 //! into [`graph`] nodes, choosing the scale of every tensor so that its range and a guard band fit
 //! the torus. [`Circuit::new`] checks the result and is the only way to get a [`Circuit`]. One
 //! interpreter, [`evaluate`], runs it with any [`Engine`]: [`Reference`] and [`Simulate`] are here, the

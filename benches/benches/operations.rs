@@ -3,9 +3,9 @@
 //! `cargo bench --workspace --bench operations`; for one core, `RAYON_NUM_THREADS=1`.
 
 use cipherformer_benches::{Keys, spread};
-use cipherformer_circuit::Function;
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
 use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
+use cipherformer_circuit::{Function, Precision};
 use cipherformer_fhe::{
     EvaluationKey, PreparedLut, SecretKey, SeededEvaluationKey, linear, multiply, pack, scaled_lut,
 };
@@ -25,13 +25,17 @@ fn scalars(keys: &Keys, count: usize) -> cipherformer_fhe::Scalars {
 }
 
 fn luts(c: &mut Criterion) {
-    for parameters in [&STANDARD_2048, &PRECISE_1024] {
+    for (parameters, precision) in [
+        (&STANDARD_2048, Precision::Full),
+        (&PRECISE_1024, Precision::Full),
+        (&PRECISE_1024, Precision::Coarse),
+    ] {
         let keys = Keys::new(parameters);
-        let mut group = c.benchmark_group(format!("lut {}", parameters.name));
+        let mut group = c.benchmark_group(format!("lut {} {precision:?}", parameters.name));
         group.sample_size(10);
         for count in [1, 16, 64] {
             let values = scalars(&keys, count);
-            let lut = PreparedLut::new(&vec![TANH; count], parameters);
+            let lut = PreparedLut::new(&vec![TANH; count], precision, parameters);
             group.throughput(Throughput::Elements(count as u64));
             group.bench_function(BenchmarkId::from_parameter(count), |b| {
                 b.iter(|| lut.apply(&values, &keys.evaluation, &|_| ()).expect("fits"));
@@ -48,7 +52,17 @@ fn scaled_luts(c: &mut Criterion) {
     group.sample_size(10);
     group.throughput(Throughput::Elements(64));
     group.bench_function("64 values, 4 scales", |b| {
-        b.iter(|| scaled_lut(7, &values, &scales, &keys.evaluation, &|_| ()).expect("fits"));
+        b.iter(|| {
+            scaled_lut(
+                7,
+                Precision::Full,
+                &values,
+                &scales,
+                &keys.evaluation,
+                &|_| (),
+            )
+            .expect("fits")
+        });
     });
 }
 

@@ -6,7 +6,7 @@ use crate::circuit::Circuit;
 use crate::graph::{Node, Op, Value};
 use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE};
 use crate::noise::failure_log2;
-use crate::parameters::{ParameterSet, REQUEST_BODY_BITS};
+use crate::parameters::{ParameterSet, Precision, REQUEST_BODY_BITS};
 
 /// Predicted cost and noise of one layer.
 #[derive(Clone, Debug, Serialize)]
@@ -150,8 +150,22 @@ fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> LayerEstimat
         operation: match node.op {
             Op::Lookup { .. } => "lookup",
             Op::Linear { .. } => "linear",
-            Op::Lut { .. } => "lut",
-            Op::ScaledLut { .. } => "scaled lut",
+            Op::Lut {
+                precision: Precision::Full,
+                ..
+            } => "lut",
+            Op::Lut {
+                precision: Precision::Coarse,
+                ..
+            } => "coarse lut",
+            Op::ScaledLut {
+                precision: Precision::Full,
+                ..
+            } => "scaled lut",
+            Op::ScaledLut {
+                precision: Precision::Coarse,
+                ..
+            } => "coarse scaled lut",
             Op::Pack { .. } => "pack",
             Op::Append { .. } => "append",
             Op::Product { .. } => "product",
@@ -162,7 +176,7 @@ fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> LayerEstimat
         ring_products,
         input_noise,
         failure_log2: worst_failure(node, nodes, parameters),
-        seconds: luts as f64 * parameters.lut_seconds
+        seconds: luts as f64 * node.precision().map_or(0.0, |p| parameters.lut_seconds(p))
             + ring_products as f64 * parameters.ring_product_seconds,
     }
 }

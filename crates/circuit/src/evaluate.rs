@@ -1,11 +1,11 @@
 //! One interpreter for every way to evaluate a circuit.
 //!
-//! An [`Engine`] says how each primitive operation is done: on plain numbers ([`crate::Reference`]),
-//! on plain numbers with drawn noise ([`crate::Simulate`]), or on ciphertexts (in the `fhe` crate).
+//! An [`Engine`] says how each primitive operation is done: on plain numbers, with or
+//! without drawn noise ([`crate::Plain`]), or on ciphertexts (in the `fhe` crate).
 
 use crate::circuit::Circuit;
 use crate::graph::{IntMatrix, LutCell, Node, NodeId, Op};
-use crate::parameters::ParameterSet;
+use crate::parameters::{ParameterSet, Precision};
 
 /// How primitive operations are done. What each does is said at the [`Op`] of its name.
 pub trait Engine {
@@ -48,6 +48,7 @@ pub trait Engine {
         &mut self,
         at: At<'_>,
         cells: &[LutCell],
+        precision: Precision,
         values: &Self::Scalars,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Self::Scalars, Self::Error>;
@@ -60,6 +61,7 @@ pub trait Engine {
         &mut self,
         at: At<'_>,
         levels: u32,
+        precision: Precision,
         values: &Self::Scalars,
         scales: &Self::Scalars,
         done: &(dyn Fn(usize) + Sync),
@@ -274,16 +276,16 @@ impl<E: Engine> Interpreter<'_, E> {
                 let values = self.joined(inputs);
                 Output::Scalars(self.engine.linear(weights, bias, &values)?)
             }
-            Op::Lut { cells } => {
+            Op::Lut { cells, precision } => {
                 let values = self.joined(inputs);
-                Output::Scalars(self.engine.lut(at, cells, &values, report)?)
+                Output::Scalars(self.engine.lut(at, cells, *precision, &values, report)?)
             }
-            Op::ScaledLut { levels } => {
+            Op::ScaledLut { levels, precision } => {
                 let (scales, values) = inputs.split_last().expect("lowering gives it scales");
                 let (values, scales) = (self.joined(values), self.joined(&[*scales]));
                 let scaled = self
                     .engine
-                    .scaled_lut(at, *levels, &values, &scales, report)?;
+                    .scaled_lut(at, *levels, *precision, &values, &scales, report)?;
                 Output::Scalars(scaled)
             }
             Op::Pack { from, slots } => {

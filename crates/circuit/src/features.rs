@@ -45,6 +45,11 @@ impl Bag {
         }
     }
 
+    /// One token.
+    pub fn token(id: usize) -> Self {
+        Self::new(vec![id], 1)
+    }
+
     /// Feature ids, ascending.
     pub fn features(&self) -> &[usize] {
         &self.features

@@ -4,6 +4,7 @@
 //! range fills as much of the torus as noise allows. Ciphertexts carry that value plus noise.
 
 use crate::function::Function;
+use crate::parameters::Precision;
 
 /// A node's index in the circuit's list; inputs always come before their users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -123,6 +124,8 @@ pub enum Op {
     Lut {
         /// The function of each value.
         cells: Vec<LutCell>,
+        /// Of the outputs.
+        precision: Precision,
     },
     /// Values times encrypted scales: the last input's g values scale g equal groups of the others, and
     /// output i is its group's scale times [`scaled_level`](crate::tables::scaled_level) of input i. One
@@ -130,6 +133,8 @@ pub enum Op {
     ScaledLut {
         /// How many levels either side of 0 the input range is cut into.
         levels: u32,
+        /// Of the outputs.
+        precision: Precision,
     },
     /// Packs values into one ring ciphertext.
     Pack {
@@ -180,6 +185,14 @@ impl Node {
         match &self.op {
             Op::Lut { .. } | Op::ScaledLut { .. } => self.values.len(),
             _ => 0,
+        }
+    }
+
+    /// Of its LUTs' outputs, if it has any.
+    pub fn precision(&self) -> Option<Precision> {
+        match self.op {
+            Op::Lut { precision, .. } | Op::ScaledLut { precision, .. } => Some(precision),
+            _ => None,
         }
     }
 

@@ -3,7 +3,7 @@
 //! A [`Model`] is what an owner trains: integer weights, steps, biases, activations. Lowering turns it
 //! into [`graph`] nodes, choosing the scale of every tensor so that its range and a guard band fit
 //! the torus. [`Circuit::new`] checks the result and is the only way to get a [`Circuit`]. One
-//! interpreter, [`evaluate`], runs it with any [`Engine`]: [`Reference`] and [`Simulate`] are here, the
+//! interpreter, [`evaluate`], runs it with any [`Engine`]: [`Plain`] is here, the
 //! encrypted one is in the `fhe` crate.
 //!
 //! No cryptography library and no async here: only numbers, among them the [`noise`] formulas and the
@@ -43,7 +43,7 @@ pub use manifest::{
     FORMAT, InputKind, InputLayout, Manifest, OutputKind, OutputLayout, is_circuit_name,
 };
 pub use model::{Block, Dense, Embedding, Model, Quantized};
-pub use parameters::ParameterSet;
-pub use plain::{PlainPacked, Reference, Simulate};
+pub use parameters::{ParameterSet, Precision};
+pub use plain::{Plain, PlainPacked};
 pub use tables::scaled_level;
 pub use transformer::Transformer;

@@ -4,7 +4,7 @@
 //! `crates/fhe/tests/noise.rs`. Secret keys are binary with uniform bits, hence `E[s^2] = 1/2`
 //! and `Var[s] = 1/4` below.
 
-use crate::parameters::{Decomposition, ParameterSet, REQUEST_BODY_BITS};
+use crate::parameters::{Decomposition, ParameterSet, Precision, REQUEST_BODY_BITS};
 
 /// Mantissa bits that the library's 64-bit floating-point FFT loses on a 64-bit torus: 64 - 53.
 const FFT_LOST_BITS: f64 = 11.0;
@@ -57,11 +57,11 @@ impl ParameterSet {
     ///
     /// Key noise, and what rounding the key adds to it, times digits; rounding of the decomposition
     /// (only where the key bit is 1); the floating-point FFT.
-    pub fn lut_output_variance(&self) -> f64 {
+    pub fn lut_output_variance(&self, precision: Precision) -> f64 {
         let n = self.lwe_dimension as f64;
         let k = self.bootstrap_glwe_dimension as f64;
         let polynomial_size = self.bootstrap_polynomial_size as f64;
-        let gadget = self.bootstrap;
+        let gadget = self.lut_decomposition(precision);
         let levels = f64::from(gadget.levels);
         let key = levels
             * (k + 1.0)
@@ -247,7 +247,7 @@ mod tests {
         let set = STANDARD_2048;
         let input = set.lut_input_variance().sqrt() / 0.5;
         assert!((0.001..0.003).contains(&input), "{input}");
-        let output = set.lut_output_variance().log2() / 2.0;
+        let output = set.lut_output_variance(Precision::Full).log2() / 2.0;
         assert!((-15.5..-14.0).contains(&output), "2^{output}");
     }
 }

@@ -43,6 +43,16 @@ impl Decomposition {
     }
 }
 
+/// How precise a LUT's output is. Coarse ones cost less, where the parameters have any.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// All levels of the bootstrapping key: for outputs that ring products multiply.
+    #[default]
+    Full,
+    /// One level of it: for outputs that go to linear layers and LUTs.
+    Coarse,
+}
+
 /// Everything that fixes security, noise and cost of ciphertexts and keys.
 ///
 /// Two keys: the *ring key*, `ring_dimension` binary coefficients, under which data lives
@@ -66,6 +76,9 @@ pub struct ParameterSet {
     pub bootstrap_polynomial_size: usize,
     /// Decomposition in the external products of the blind rotation.
     pub bootstrap: Decomposition,
+    /// The same for coarse LUTs: one level, with the digits of several of `bootstrap`'s at once. Its key is that
+    /// part of the bootstrapping key which scales by the last of these digits.
+    pub coarse_bootstrap: Decomposition,
     /// n, the dimension of the small LWE key.
     pub lwe_dimension: usize,
     /// Noise of the key-switching key, under the small LWE key.
@@ -80,8 +93,28 @@ pub struct ParameterSet {
     pub response_modulus_log: u32,
     /// Measured cost of one LUT on one core of the reference machine, in seconds (batch of 8).
     pub lut_seconds: f64,
+    /// The same for a coarse LUT.
+    pub coarse_lut_seconds: f64,
     /// Measured cost of one clear x encrypted ring product on the same core, in seconds.
     pub ring_product_seconds: f64,
+}
+
+impl ParameterSet {
+    /// The decomposition in the blind rotation of a LUT.
+    pub fn lut_decomposition(&self, precision: Precision) -> Decomposition {
+        match precision {
+            Precision::Full => self.bootstrap,
+            Precision::Coarse => self.coarse_bootstrap,
+        }
+    }
+
+    /// Measured cost of one LUT on one core of the reference machine, in seconds.
+    pub fn lut_seconds(&self, precision: Precision) -> f64 {
+        match precision {
+            Precision::Full => self.lut_seconds,
+            Precision::Coarse => self.coarse_lut_seconds,
+        }
+    }
 }
 
 /// 128-bit security, one ring for packing and bootstrapping (k = 1, N = 2048).
@@ -100,6 +133,10 @@ pub const STANDARD_2048: ParameterSet = ParameterSet {
         base_log: 23,
         levels: 1,
     },
+    coarse_bootstrap: Decomposition {
+        base_log: 23,
+        levels: 1,
+    },
     lwe_dimension: 918,
     lwe_noise: TUniform { bound_log2: 45 },
     key_switch: Decomposition {
@@ -113,6 +150,7 @@ pub const STANDARD_2048: ParameterSet = ParameterSet {
     key_body_bits: 64,
     response_modulus_log: 16,
     lut_seconds: 0.014_5,
+    coarse_lut_seconds: 0.014_5,
     ring_product_seconds: 0.000_05,
 };
 
@@ -139,6 +177,10 @@ pub const PRECISE_1024: ParameterSet = ParameterSet {
         base_log: 11,
         levels: 3,
     },
+    coarse_bootstrap: Decomposition {
+        base_log: 22,
+        levels: 1,
+    },
     lwe_dimension: 758,
     lwe_noise: TUniform { bound_log2: 48 },
     key_switch: Decomposition {
@@ -152,6 +194,7 @@ pub const PRECISE_1024: ParameterSet = ParameterSet {
     key_body_bits: 44,
     response_modulus_log: 16,
     lut_seconds: 0.019,
+    coarse_lut_seconds: 0.010,
     ring_product_seconds: 0.000_05,
 };
 
@@ -169,6 +212,10 @@ pub const INSECURE_TOY: ParameterSet = ParameterSet {
         base_log: 23,
         levels: 1,
     },
+    coarse_bootstrap: Decomposition {
+        base_log: 23,
+        levels: 1,
+    },
     lwe_dimension: 64,
     lwe_noise: TUniform { bound_log2: 40 },
     key_switch: Decomposition {
@@ -182,6 +229,7 @@ pub const INSECURE_TOY: ParameterSet = ParameterSet {
     key_body_bits: 64,
     response_modulus_log: 16,
     lut_seconds: 0.000_2,
+    coarse_lut_seconds: 0.000_2,
     ring_product_seconds: 0.000_01,
 };
 
@@ -199,6 +247,10 @@ pub const INSECURE_PRECISE: ParameterSet = ParameterSet {
         base_log: 11,
         levels: 3,
     },
+    coarse_bootstrap: Decomposition {
+        base_log: 22,
+        levels: 1,
+    },
     lwe_dimension: 64,
     lwe_noise: TUniform { bound_log2: 40 },
     key_switch: Decomposition {
@@ -212,6 +264,7 @@ pub const INSECURE_PRECISE: ParameterSet = ParameterSet {
     key_body_bits: 44,
     response_modulus_log: 16,
     lut_seconds: 0.000_5,
+    coarse_lut_seconds: 0.000_3,
     ring_product_seconds: 0.000_02,
 };
 
@@ -262,6 +315,16 @@ mod tests {
                     set.name
                 );
             }
+        }
+    }
+
+    #[test]
+    fn coarse_luts_use_one_level_of_the_bootstrapping_key() {
+        for set in ALL {
+            let (coarse, full) = (set.coarse_bootstrap, set.bootstrap);
+            assert_eq!(coarse.levels, 1);
+            assert_eq!(coarse.base_log % full.base_log, 0);
+            assert!(coarse.base_log <= full.base_log * full.levels);
         }
     }
 

@@ -1,23 +1,88 @@
-//! The two evaluators without ciphertexts: the oracle, and the same with the noise to expect.
+//! Evaluation without ciphertexts: the oracle, and the same with the noise to expect.
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 
+use crate::circuit::Circuit;
 use crate::error::CircuitError;
-use crate::evaluate::{At, Engine};
+use crate::evaluate::{At, Engine, State, evaluate_next};
 use crate::features::Bag;
 use crate::graph::{IntMatrix, LutCell, Op, cell_centre};
+use crate::parameters::Precision;
 use crate::tables::scaled_level;
 
 /// Values at coefficients of a ring element; all other coefficients are 0.
 pub type PlainPacked = Vec<(usize, f64)>;
 
-/// Torus values in `f64`, without noise: the oracle that everything else is compared with.
-#[derive(Debug, Default)]
-pub struct Reference;
+/// Torus values in `f64`.
+#[derive(Debug)]
+pub struct Plain {
+    /// Where noise comes from, if there is any.
+    random: Option<StdRng>,
+}
 
-impl Engine for Reference {
+impl Plain {
+    /// Without noise: the oracle that everything else is compared with.
+    pub fn reference() -> Self {
+        Self { random: None }
+    }
+
+    /// With noise drawn from the predicted distribution, wrapping at the end of the torus and cutting tables into
+    /// cells as ciphertexts do: the accuracy that users will get, fast. The seed repeats it.
+    pub fn simulate(seed: u64) -> Self {
+        Self {
+            random: Some(StdRng::seed_from_u64(seed)),
+        }
+    }
+
+    /// What the client gets after each input of a session, in real units: tokens of a transformer, or the one
+    /// bag of a classifier.
+    ///
+    /// # Errors
+    /// Features that the circuit does not have.
+    ///
+    /// # Panics
+    /// If there are more inputs than the circuit has positions.
+    pub fn outputs(
+        &mut self,
+        circuit: &Circuit,
+        inputs: &[Bag],
+    ) -> Result<Vec<Vec<f64>>, CircuitError> {
+        let mut state = State::new(circuit);
+        let step = |bag| {
+            let torus = evaluate_next(circuit, self, &mut state, bag, &())?;
+            Ok(circuit.scores(&torus))
+        };
+        inputs.iter().map(step).collect()
+    }
+
+    fn noise(&mut self, variance: f64) -> f64 {
+        self.random.as_mut().map_or(0.0, |random| {
+            let unit: f64 = StandardNormal.sample(random);
+            unit * variance.sqrt()
+        })
+    }
+
+    /// The values with the noise that is known of the node's outputs.
+    fn noisy(&mut self, at: At<'_>, mut values: Vec<f64>) -> Vec<f64> {
+        for (value, known) in values.iter_mut().zip(&at.node.values) {
+            *value += self.noise(known.variance);
+        }
+        values
+    }
+
+    /// What a table has for this torus value, noise of the way to it included.
+    fn look_up(&mut self, at: At<'_>, torus: f64, table: impl Fn(f64) -> f64) -> f64 {
+        if self.random.is_none() {
+            return table(torus);
+        }
+        let noisy = torus + self.noise(at.parameters.lut_input_variance());
+        apply_table(noisy, at.parameters.bootstrap_polynomial_size, table)
+    }
+}
+
+impl Engine for Plain {
     type Input = Bag;
     type Scalars = Vec<f64>;
     type Packed = PlainPacked;
@@ -25,11 +90,12 @@ impl Engine for Reference {
     type Error = CircuitError;
 
     fn concat(&mut self, parts: &[&Vec<f64>]) -> Vec<f64> {
-        concat(parts)
+        parts.iter().flat_map(|part| part.iter().copied()).collect()
     }
 
     fn lookup(&mut self, at: At<'_>, bag: &Bag) -> Result<Vec<f64>, CircuitError> {
-        lookup(at, bag)
+        let values = lookup(at, bag)?;
+        Ok(self.noisy(at, values))
     }
 
     fn linear(
@@ -38,163 +104,48 @@ impl Engine for Reference {
         bias: &[f64],
         values: &Vec<f64>,
     ) -> Result<Vec<f64>, CircuitError> {
-        Ok(linear(weights, bias, values))
+        let row = |row: usize| {
+            let terms = weights.row(row).iter().zip(values);
+            bias[row] + terms.map(|(&w, x)| f64::from(w) * x).sum::<f64>()
+        };
+        Ok((0..weights.rows()).map(row).collect())
     }
 
     fn lut(
         &mut self,
-        _at: At<'_>,
+        at: At<'_>,
         cells: &[LutCell],
+        precision: Precision,
         values: &Vec<f64>,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Vec<f64>, CircuitError> {
-        let outputs = cells.iter().zip(values).map(|(cell, &x)| cell.apply(x));
+        let variance = at.parameters.lut_output_variance(precision);
+        let outputs = cells.iter().zip(values).map(|(cell, &value)| {
+            self.look_up(at, value, |x| cell.apply(x)) + self.noise(variance)
+        });
         let outputs = outputs.collect();
         done(cells.len());
         Ok(outputs)
     }
 
-    fn scaled_lut(
-        &mut self,
-        _at: At<'_>,
-        levels: u32,
-        values: &Vec<f64>,
-        scales: &Vec<f64>,
-        done: &(dyn Fn(usize) + Sync),
-    ) -> Result<Vec<f64>, CircuitError> {
-        done(values.len());
-        let level = |x: f64| scaled_level(x, levels);
-        Ok(scaled(values, scales, level))
-    }
-
-    fn pack(
-        &mut self,
-        from: &[usize],
-        slots: &[usize],
-        values: &Vec<f64>,
-    ) -> Result<PlainPacked, CircuitError> {
-        Ok(pack(from, slots, values))
-    }
-
-    fn append(
-        &mut self,
-        at: At<'_>,
-        shift: usize,
-        kept: Option<&PlainPacked>,
-        new: &PlainPacked,
-    ) -> Result<PlainPacked, CircuitError> {
-        Ok(append(at, shift, kept, new))
-    }
-
-    fn product(
-        &mut self,
-        at: At<'_>,
-        modulus: u64,
-        outputs: &[usize],
-        factors: [&PlainPacked; 2],
-    ) -> Result<Vec<f64>, CircuitError> {
-        Ok(product(at, modulus, outputs, factors))
-    }
-
-    fn respond(&mut self, _at: At<'_>, values: &Vec<f64>) -> Result<Vec<f64>, CircuitError> {
-        Ok(values.clone())
-    }
-}
-
-/// The reference plus noise drawn from the predicted distribution, wrapping at the end of the torus
-/// and cutting tables into cells as ciphertexts do: the accuracy that users will get, fast.
-#[derive(Debug)]
-pub struct Simulate {
-    random: StdRng,
-}
-
-impl Simulate {
-    /// A simulation that its seed repeats.
-    pub fn new(seed: u64) -> Self {
-        Self {
-            random: StdRng::seed_from_u64(seed),
-        }
-    }
-
-    fn noise(&mut self, variance: f64) -> f64 {
-        let unit: f64 = StandardNormal.sample(&mut self.random);
-        unit * variance.sqrt()
-    }
-
-    /// What comes out of a blind rotation by this torus value: the table's value there, and noise.
-    fn rotate(
-        &mut self,
-        at: At<'_>,
-        torus: f64,
-        output_variance: f64,
-        table: impl Fn(f64) -> f64,
-    ) -> f64 {
-        let noisy = torus + self.noise(at.parameters.lut_input_variance());
-        let output = apply_table(noisy, at.parameters.bootstrap_polynomial_size, table);
-        output + self.noise(output_variance)
-    }
-}
-
-impl Engine for Simulate {
-    type Input = Bag;
-    type Scalars = Vec<f64>;
-    type Packed = PlainPacked;
-    type Response = Vec<f64>;
-    type Error = CircuitError;
-
-    fn concat(&mut self, parts: &[&Vec<f64>]) -> Vec<f64> {
-        concat(parts)
-    }
-
-    fn lookup(&mut self, at: At<'_>, bag: &Bag) -> Result<Vec<f64>, CircuitError> {
-        let mut values = lookup(at, bag)?;
-        for (value, known) in values.iter_mut().zip(&at.node.values) {
-            *value += self.noise(known.variance);
-        }
-        Ok(values)
-    }
-
-    fn linear(
-        &mut self,
-        weights: &IntMatrix,
-        bias: &[f64],
-        values: &Vec<f64>,
-    ) -> Result<Vec<f64>, CircuitError> {
-        Ok(linear(weights, bias, values))
-    }
-
-    fn lut(
-        &mut self,
-        at: At<'_>,
-        cells: &[LutCell],
-        values: &Vec<f64>,
-        done: &(dyn Fn(usize) + Sync),
-    ) -> Result<Vec<f64>, CircuitError> {
-        let variance = at.parameters.lut_output_variance();
-        let outputs = cells
-            .iter()
-            .zip(values)
-            .map(|(cell, &value)| self.rotate(at, value, variance, |x| cell.apply(x)))
-            .collect();
-        done(cells.len());
-        Ok(outputs)
-    }
-
+    /// The scale's own noise is in `scales`; what packing it and the blind rotation add is drawn.
     fn scaled_lut(
         &mut self,
         at: At<'_>,
         levels: u32,
+        precision: Precision,
         values: &Vec<f64>,
         scales: &Vec<f64>,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Vec<f64>, CircuitError> {
-        // The scale's own noise is in `scales`; what packing it and the blind rotation add is drawn.
-        let variance = at.parameters.scaled_lut_output_variance(levels, 0.0);
-        let mut level = |x: f64| self.rotate(at, x, 0.0, |x| scaled_level(x, levels));
-        let mut outputs = scaled(values, scales, &mut level);
-        for output in &mut outputs {
-            *output += self.noise(variance);
-        }
+        let parameters = at.parameters;
+        let variance = parameters.scaled_lut_output_variance(levels, precision, 0.0);
+        let group = values.len() / scales.len();
+        let outputs = values.iter().enumerate().map(|(i, &value)| {
+            let level = self.look_up(at, value, |x| scaled_level(x, levels));
+            scales[i / group] * level + self.noise(variance)
+        });
+        let outputs = outputs.collect();
         done(values.len());
         Ok(outputs)
     }
@@ -205,7 +156,8 @@ impl Engine for Simulate {
         slots: &[usize],
         values: &Vec<f64>,
     ) -> Result<PlainPacked, CircuitError> {
-        Ok(pack(from, slots, values))
+        let chosen = from.iter().map(|&i| values[i]);
+        Ok(slots.iter().copied().zip(chosen).collect())
     }
 
     fn append(
@@ -215,7 +167,11 @@ impl Engine for Simulate {
         kept: Option<&PlainPacked>,
         new: &PlainPacked,
     ) -> Result<PlainPacked, CircuitError> {
-        Ok(append(at, shift, kept, new))
+        let shifted = new.iter().map(|&(slot, x)| {
+            let (slot, sign) = reduce(slot + shift, at.parameters.ring_dimension);
+            (slot, sign * x)
+        });
+        Ok(kept.into_iter().flatten().copied().chain(shifted).collect())
     }
 
     /// The noise of both factors, packing included, comes in here: each meets the other's
@@ -227,19 +183,17 @@ impl Engine for Simulate {
         outputs: &[usize],
         factors: [&PlainPacked; 2],
     ) -> Result<Vec<f64>, CircuitError> {
-        let mut values = product(at, modulus, outputs, factors);
-        for (value, known) in values.iter_mut().zip(&at.node.values) {
-            *value += self.noise(known.variance);
-        }
-        Ok(values)
+        let values = product(at.parameters.ring_dimension, modulus, outputs, factors);
+        Ok(self.noisy(at, values))
     }
 
     fn respond(&mut self, at: At<'_>, values: &Vec<f64>) -> Result<Vec<f64>, CircuitError> {
+        if self.random.is_none() {
+            return Ok(values.clone());
+        }
         let added = at.parameters.output_variance();
-        Ok(values
-            .iter()
-            .map(|&value| wrap(value + self.noise(added)))
-            .collect())
+        let noisy = values.iter().map(|&value| wrap(value + self.noise(added)));
+        Ok(noisy.collect())
     }
 }
 
@@ -259,10 +213,6 @@ fn apply_table(torus: f64, polynomial_size: usize, table: impl Fn(f64) -> f64) -
 /// The representative in [-1/2, 1/2).
 fn wrap(torus: f64) -> f64 {
     torus - (torus + 0.5).floor()
-}
-
-fn concat(parts: &[&Vec<f64>]) -> Vec<f64> {
-    parts.iter().flat_map(|part| part.iter().copied()).collect()
 }
 
 fn lookup(at: At<'_>, bag: &Bag) -> Result<Vec<f64>, CircuitError> {
@@ -289,39 +239,12 @@ fn lookup(at: At<'_>, bag: &Bag) -> Result<Vec<f64>, CircuitError> {
     Ok(sums.iter().map(|&sum| sum as f64 * unit).collect())
 }
 
-fn linear(weights: &IntMatrix, bias: &[f64], values: &[f64]) -> Vec<f64> {
-    (0..weights.rows())
-        .map(|row| {
-            let terms = weights.row(row).iter().zip(values);
-            bias[row] + terms.map(|(&w, x)| f64::from(w) * x).sum::<f64>()
-        })
-        .collect()
-}
-
-fn scaled(values: &[f64], scales: &[f64], mut level: impl FnMut(f64) -> f64) -> Vec<f64> {
-    let group = values.len() / scales.len();
-    let scale = |index: usize| scales[index / group];
-    let outputs = values.iter().enumerate();
-    outputs.map(|(i, &x)| scale(i) * level(x)).collect()
-}
-
-fn pack(from: &[usize], slots: &[usize], values: &[f64]) -> PlainPacked {
-    let chosen = from.iter().map(|&i| values[i]);
-    slots.iter().copied().zip(chosen).collect()
-}
-
-fn append(at: At<'_>, shift: usize, kept: Option<&PlainPacked>, new: &PlainPacked) -> PlainPacked {
-    let dimension = at.parameters.ring_dimension;
-    let shifted = new.iter().map(|&(slot, x)| {
-        let (slot, sign) = reduce(slot + shift, dimension);
-        (slot, sign * x)
-    });
-    kept.into_iter().flatten().copied().chain(shifted).collect()
-}
-
-fn product(at: At<'_>, modulus: u64, outputs: &[usize], factors: [&PlainPacked; 2]) -> Vec<f64> {
-    let dimension = at.parameters.ring_dimension;
-    let [a, b] = factors;
+fn product(
+    dimension: usize,
+    modulus: u64,
+    outputs: &[usize],
+    [a, b]: [&PlainPacked; 2],
+) -> Vec<f64> {
     let mut coefficients = vec![0.0; dimension];
     for &(i, x) in a {
         for &(j, y) in b {

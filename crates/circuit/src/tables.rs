@@ -1,7 +1,7 @@
 //! Tables that are multiplied by encrypted values: the same for all evaluators, and their noise.
 
 use crate::graph::cell_centre;
-use crate::parameters::ParameterSet;
+use crate::parameters::{ParameterSet, Precision};
 
 /// The integer in `[-levels, levels]` that a scaled LUT multiplies its scale by, for a torus input in
 /// [-1/4, 1/4]: `4 * levels * torus`, rounded to the nearest, halves away from 0.
@@ -15,7 +15,12 @@ impl ParameterSet {
     ///
     /// A later step of packing doubles what it leaves in place and removes the rest: the noise of step i
     /// stays on the multiples of `N / 2^i`, and nowhere else.
-    pub fn scaled_lut_output_variance(&self, levels: u32, scale_variance: f64) -> f64 {
+    pub fn scaled_lut_output_variance(
+        &self,
+        levels: u32,
+        precision: Precision,
+        scale_variance: f64,
+    ) -> f64 {
         let depth = self.ring_dimension.ilog2();
         let table = self.level_polynomial(levels);
         let packed = (1..=depth).map(|step| {
@@ -29,7 +34,7 @@ impl ParameterSet {
         });
         let largest = f64::from(levels).powi(2);
         let own = scale_variance + self.packing_rounding_variance();
-        largest * own + packed.sum::<f64>() + self.lut_output_variance()
+        largest * own + packed.sum::<f64>() + self.lut_output_variance(precision)
     }
 
     /// The table of a scaled LUT as a polynomial of the packing ring: the level of cell i at X^(k i).

@@ -4,9 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use cipherformer_circuit::graph::{Node, Op};
-use cipherformer_circuit::{
-    Circuit, Observer, OutputLayout, Reference, Simulate, estimate, evaluate,
-};
+use cipherformer_circuit::{Circuit, Observer, OutputLayout, Plain, estimate, evaluate};
 use serde::Deserialize;
 
 /// Torus values; what is summed is exact, so only the tanh may differ between platforms.
@@ -51,7 +49,7 @@ fn golden() -> GoldenFile {
 #[derive(Default)]
 struct Watcher(Mutex<Vec<Layer>>);
 
-impl Observer<Reference> for Watcher {
+impl Observer<Plain> for Watcher {
     fn scalars(&self, node: &Node, values: &Vec<f64>) {
         self.0.lock().expect("no thread has panicked").push(Layer {
             name: node.name.clone(),
@@ -86,7 +84,8 @@ fn golden_vectors_hold_with_every_intermediate() {
         assert_eq!(bag.features(), vector.features, "{text:?}");
         assert_eq!(bag.weight(), vector.weight, "{text:?}");
         let watcher = Watcher::default();
-        let torus = evaluate(&circuit, &mut Reference, &bag, &watcher).expect("a valid bag");
+        let torus =
+            evaluate(&circuit, &mut Plain::reference(), &bag, &watcher).expect("a valid bag");
         let layers = watcher.0.into_inner().expect("no thread has panicked");
         assert_eq!(layers.len(), vector.layers.len());
         for (got, expected) in layers.iter().zip(&vector.layers) {
@@ -146,12 +145,13 @@ fn score_std(circuit: &Circuit) -> f64 {
 #[test]
 fn simulation_stays_near_the_reference() {
     let circuit = circuit();
-    let mut simulate = Simulate::new(1);
+    let mut simulate = Plain::simulate(1);
     let std = score_std(&circuit);
     let mut squares = Vec::new();
     for vector in golden().vectors {
         let bag = circuit.vocabulary().bag(&vector.text);
-        let reference = evaluate(&circuit, &mut Reference, &bag, &()).expect("a valid bag");
+        let reference =
+            evaluate(&circuit, &mut Plain::reference(), &bag, &()).expect("a valid bag");
         for _ in 0..50 {
             let noisy = evaluate(&circuit, &mut simulate, &bag, &()).expect("a valid bag");
             for (noisy, reference) in noisy.iter().zip(&reference) {

@@ -3,9 +3,9 @@
 #[path = "common/transformer.rs"]
 mod common;
 
+use cipherformer_circuit::estimate;
 use cipherformer_circuit::parameters::PRECISE_1024;
-use cipherformer_circuit::{Bag, Circuit, Reference, Simulate, State, estimate, evaluate_next};
-use common::{Sizes, circuit, forward, transformer};
+use common::{Sizes, circuit, forward, reference, rms, simulate, size, transformer};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -24,36 +24,6 @@ fn tokens(sizes: Sizes, seed: u64) -> Vec<usize> {
     (0..sizes.context)
         .map(|_| random.random_range(0..sizes.vocabulary))
         .collect()
-}
-
-fn reference(circuit: &Circuit, tokens: &[usize]) -> Vec<Vec<f64>> {
-    let mut state = State::new(circuit);
-    let step = |&token: &usize| {
-        let bag = Bag::new(vec![token], 1);
-        let torus = evaluate_next(circuit, &mut Reference, &mut state, &bag, &());
-        circuit.scores(&torus.expect("valid"))
-    };
-    tokens.iter().map(step).collect()
-}
-
-fn simulate(circuit: &Circuit, tokens: &[usize], seed: u64) -> Vec<Vec<f64>> {
-    let mut state = State::new(circuit);
-    let mut engine = Simulate::new(seed);
-    let step = |&token: &usize| {
-        let bag = Bag::new(vec![token], 1);
-        let torus = evaluate_next(circuit, &mut engine, &mut state, &bag, &());
-        circuit.scores(&torus.expect("valid"))
-    };
-    tokens.iter().map(step).collect()
-}
-
-/// Root mean square of the differences, and of the second.
-fn rms(a: &[Vec<f64>], b: &[Vec<f64>]) -> (f64, f64) {
-    let pairs = || a.iter().flatten().zip(b.iter().flatten());
-    let count = pairs().count() as f64;
-    let difference = pairs().map(|(a, b)| (a - b).powi(2)).sum::<f64>() / count;
-    let size = pairs().map(|(_, b)| b * b).sum::<f64>() / count;
-    (difference.sqrt(), size.sqrt())
 }
 
 #[test]
@@ -92,11 +62,11 @@ fn the_lowered_circuit_computes_the_forward_pass() {
         let circuit = circuit(&model, &PRECISE_1024);
         let tokens = tokens(sizes, seed);
         let exact = forward(&model, &tokens);
-        let (error, size) = rms(&reference(&circuit, &tokens), &exact);
+        let (error, size) = (rms(&reference(&circuit, &tokens), &exact), size(&exact));
         println!("{sizes:?}: lowered {error:.4} of {size:.3}");
         // Rounded weights, and 31 levels where vectors are scaled.
         assert!(error < 0.06 * size, "{sizes:?}: {error} of {size}");
-        let (noisy, _) = rms(&simulate(&circuit, &tokens, seed), &exact);
+        let noisy = rms(&simulate(&circuit, &tokens, seed), &exact);
         println!("with noise {noisy:.4}");
         assert!(noisy < 0.25 * size, "{sizes:?}: {noisy} of {size}");
     }

@@ -53,7 +53,7 @@ impl PublicCircuit {
         key: &SecretKey,
     ) -> Result<Vec<u8>, ClientError> {
         let encrypt = |&token: &usize| {
-            let bag = Bag::new(vec![token], 1);
+            let bag = Bag::token(token);
             EncryptedBag::encrypt(&bag, self.manifest(), key).map(|bag| bag.to_bytes())
         };
         let parts: Result<Vec<_>, _> = tokens.iter().map(encrypt).collect();

@@ -7,6 +7,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use cipherformer_circuit::Precision;
 use rayon::prelude::*;
 use tfhe::core_crypto::fft_impl::fft64::crypto::bootstrap::batch_blind_rotate_assign_scratch;
 use tfhe::core_crypto::prelude::*;
@@ -31,6 +32,7 @@ pub(crate) type Table = Arc<[u64]>;
 pub(crate) fn bootstrap(
     values: &Scalars,
     tables: &[Table],
+    precision: Precision,
     key: &EvaluationKey,
     done: &(dyn Fn(usize) + Sync),
 ) -> Result<Scalars, FheError> {
@@ -53,7 +55,7 @@ pub(crate) fn bootstrap(
         .zip(values.as_ref().par_chunks(batch * size.0))
         .zip(tables.par_chunks(batch))
         .for_each(|((output, input), tables)| {
-            bootstrap_batch(input, tables, output, key);
+            bootstrap_batch(input, tables, output, precision, key);
             let before = finished.fetch_add(tables.len(), Ordering::SeqCst);
             done(before + tables.len());
         });
@@ -61,7 +63,13 @@ pub(crate) fn bootstrap(
 }
 
 /// Bootstraps a batch on the current thread.
-fn bootstrap_batch(input: &[u64], tables: &[Table], output: &mut [u64], key: &EvaluationKey) {
+fn bootstrap_batch(
+    input: &[u64],
+    tables: &[Table],
+    output: &mut [u64],
+    precision: Precision,
+    key: &EvaluationKey,
+) {
     let parameters = key.parameters;
     let scalar_size = convert::scalar_size(parameters);
     let values: Vec<&[u64]> = input.chunks(scalar_size.0).collect();
@@ -71,7 +79,7 @@ fn bootstrap_batch(input: &[u64], tables: &[Table], output: &mut [u64], key: &Ev
         .iter()
         .map(|value| SwitchedLwe::new(value, log_modulus))
         .collect();
-    let accumulators = rotate(tables, &switched, key);
+    let accumulators = rotate(tables, &switched, precision, key);
     for (accumulator, output) in accumulators.iter().zip(output.chunks_mut(scalar_size.0)) {
         extract(&accumulator, output);
     }
@@ -81,6 +89,7 @@ fn bootstrap_batch(input: &[u64], tables: &[Table], output: &mut [u64], key: &Ev
 fn rotate(
     tables: &[Table],
     values: &[SwitchedLwe],
+    precision: Precision,
     key: &EvaluationKey,
 ) -> GlweCiphertextListOwned<u64> {
     let size = convert::bootstrap_size(key.parameters);
@@ -103,12 +112,14 @@ fn rotate(
     let mut buffers = ComputationBuffers::new();
     let scratch = batch_blind_rotate_assign_scratch::<u64>(glwe_size, size, count, fft.as_view());
     buffers.resize(scratch.unaligned_bytes_required());
-    key.bootstrap.as_view().batch_blind_rotate_assign(
-        accumulators.as_mut_view(),
-        values,
-        fft.as_view(),
-        buffers.stack(),
-    );
+    key.bootstrap(precision)
+        .as_view()
+        .batch_blind_rotate_assign(
+            accumulators.as_mut_view(),
+            values,
+            fft.as_view(),
+            buffers.stack(),
+        );
     accumulators
 }
 

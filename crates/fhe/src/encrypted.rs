@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use cipherformer_circuit::graph::{IntMatrix, LutCell, Node, Op};
-use cipherformer_circuit::{At, Circuit, Engine, ParameterSet};
+use cipherformer_circuit::{At, Circuit, Engine, ParameterSet, Precision};
 
 use crate::error::FheError;
 use crate::keys::EvaluationKey;
@@ -35,7 +35,9 @@ impl Prepared {
             Op::Lookup {
                 table, multiplier, ..
             } => Self::Table(PreparedTable::new(table, *multiplier, parameters)?),
-            Op::Lut { cells } => Self::Lut(PreparedLut::new(cells, parameters)),
+            Op::Lut { cells, precision } => {
+                Self::Lut(PreparedLut::new(cells, *precision, parameters))
+            }
             _ => Self::Nothing,
         })
     }
@@ -136,6 +138,7 @@ impl Engine for Encrypted<'_> {
         &mut self,
         at: At<'_>,
         cells: &[LutCell],
+        _precision: Precision,
         values: &Scalars,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Scalars, FheError> {
@@ -150,12 +153,13 @@ impl Engine for Encrypted<'_> {
         &mut self,
         _at: At<'_>,
         levels: u32,
+        precision: Precision,
         values: &Scalars,
         scales: &Scalars,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Scalars, FheError> {
         self.counters.luts += values.lwe_ciphertext_count().0;
-        scaled_lut(levels, values, scales, self.key, done)
+        scaled_lut(levels, precision, values, scales, self.key, done)
     }
 
     fn pack(

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use cipherformer_circuit::ParameterSet;
 use cipherformer_circuit::graph::{LutCell, cell_centre};
+use cipherformer_circuit::{ParameterSet, Precision};
 
 use crate::Scalars;
 use crate::bootstrap::{Table, bootstrap};
@@ -15,13 +15,14 @@ use crate::keys::EvaluationKey;
 #[derive(Debug)]
 pub struct PreparedLut {
     tables: Vec<Table>,
+    precision: Precision,
 }
 
 impl PreparedLut {
     /// Evaluates every function at the centre of every table cell.
     ///
     /// The input range [-1/4, 1/4) is shifted to [0, 1/2); cell i is [i, i + 1) / 2N of it.
-    pub fn new(cells: &[LutCell], parameters: &ParameterSet) -> Self {
+    pub fn new(cells: &[LutCell], precision: Precision, parameters: &ParameterSet) -> Self {
         let size = parameters.bootstrap_polynomial_size;
         let mut distinct: Vec<(&LutCell, Table)> = Vec::new();
         let mut tables = Vec::with_capacity(cells.len());
@@ -37,14 +38,18 @@ impl PreparedLut {
             }
             tables.push(table);
         }
-        Self { tables }
+        Self { tables, precision }
     }
 
     /// Tables of N torus values each, cell i for inputs of [i, i + 1) / 2N - 1/4.
     ///
     /// # Errors
     /// A table of another length.
-    pub fn from_tables(tables: Vec<Vec<u64>>, parameters: &ParameterSet) -> Result<Self, FheError> {
+    pub fn from_tables(
+        tables: Vec<Vec<u64>>,
+        precision: Precision,
+        parameters: &ParameterSet,
+    ) -> Result<Self, FheError> {
         let size = parameters.bootstrap_polynomial_size;
         match tables.iter().find(|table| table.len() != size) {
             Some(table) => Err(FheError::Shape {
@@ -54,6 +59,7 @@ impl PreparedLut {
             }),
             None => Ok(Self {
                 tables: tables.into_iter().map(Arc::from).collect(),
+                precision,
             }),
         }
     }
@@ -71,6 +77,6 @@ impl PreparedLut {
         key: &EvaluationKey,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Scalars, FheError> {
-        bootstrap(values, &self.tables, key, done)
+        bootstrap(values, &self.tables, self.precision, key, done)
     }
 }

@@ -6,7 +6,7 @@
 
 use std::iter::repeat_n;
 
-use cipherformer_circuit::ParameterSet;
+use cipherformer_circuit::{ParameterSet, Precision};
 use rayon::prelude::*;
 use tfhe::core_crypto::prelude::*;
 
@@ -32,6 +32,7 @@ use crate::ring::pack;
 /// would not be exact.
 pub fn scaled_lut(
     levels: u32,
+    precision: Precision,
     values: &Scalars,
     scales: &Scalars,
     key: &EvaluationKey,
@@ -58,7 +59,7 @@ pub fn scaled_lut(
         .into_iter()
         .flat_map(|table| repeat_n(table, count / groups))
         .collect();
-    bootstrap(values, &tables, key, done)
+    bootstrap(values, &tables, precision, key, done)
 }
 
 /// The table in the clear, in the Fourier domain.

@@ -3,7 +3,7 @@
 mod common;
 
 use cipherformer_circuit::parameters::{INSECURE_TOY, STANDARD_2048};
-use cipherformer_circuit::{Circuit, Function, ParameterSet, Reference, Simulate, evaluate};
+use cipherformer_circuit::{Circuit, Function, ParameterSet, Plain, evaluate};
 use cipherformer_fhe::{Counters, Encrypted, EncryptedBag, EncryptedScores, PreparedCircuit};
 use common::{Client, circuit, client, text};
 use rand::SeedableRng;
@@ -31,10 +31,10 @@ fn round_trip(prepared: &PreparedCircuit, client: &Client, text: &str) -> (Vec<f
 fn deviations(circuit: &Circuit, scores: &[f64], text: &str) -> Vec<f64> {
     const RUNS: u64 = 200;
     let bag = circuit.vocabulary().bag(text);
-    let reference = evaluate(circuit, &mut Reference, &bag, &()).expect("valid input");
+    let reference = evaluate(circuit, &mut Plain::reference(), &bag, &()).expect("valid input");
     let mut squares = vec![0.0; scores.len()];
     for seed in 0..RUNS {
-        let mut simulate = Simulate::new(seed);
+        let mut simulate = Plain::simulate(seed);
         let noisy = evaluate(circuit, &mut simulate, &bag, &()).expect("valid input");
         for ((square, noisy), exact) in squares.iter_mut().zip(&noisy).zip(&reference) {
             *square += (noisy - exact).powi(2) / RUNS as f64;

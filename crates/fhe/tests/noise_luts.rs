@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 
 use cipherformer_circuit::graph::LutCell;
 use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
-use cipherformer_circuit::{Function, ParameterSet};
+use cipherformer_circuit::{Function, ParameterSet, Precision};
 use cipherformer_fhe::{PreparedLut, scaled_lut};
 use common::{Client, client, compare, compare_within, random_torus};
 use rand::rngs::StdRng;
@@ -45,25 +45,27 @@ fn check_inputs(parameters: &ParameterSet, client: &Client) {
         .into_iter()
         .map(|x| ((x as i64) >> 2) as u64)
         .collect();
-    let lut = PreparedLut::new(&vec![cell; plain.len()], parameters);
+    let lut = PreparedLut::new(&vec![cell; plain.len()], Precision::Full, parameters);
     let values = client.secret.encrypt_scalars(&plain);
     let got = lut
         .apply(&values, &client.evaluation, &|_| ())
         .expect("fits");
     let got = client.secret.decrypt_scalars(&got);
-    let variance = parameters.lut_input_variance() + parameters.lut_output_variance();
+    let variance =
+        parameters.lut_input_variance() + parameters.lut_output_variance(Precision::Full);
     let what = format!("{} lut input", parameters.name);
     compare(&what, &got, &plain, variance);
 }
 
 #[test]
 fn lut_outputs() {
-    check_outputs(&STANDARD_2048, standard());
-    check_outputs(&PRECISE_1024, precise());
+    check_outputs(&STANDARD_2048, Precision::Full, standard());
+    check_outputs(&PRECISE_1024, Precision::Full, precise());
+    check_outputs(&PRECISE_1024, Precision::Coarse, precise());
 }
 
 /// A table of 16 wide steps of random heights, its input in the middle of one, shows output noise.
-fn check_outputs(parameters: &ParameterSet, client: &Client) {
+fn check_outputs(parameters: &ParameterSet, precision: Precision, client: &Client) {
     let (steps, cells) = (16, parameters.bootstrap_polynomial_size);
     let mut random = StdRng::seed_from_u64(5);
     let mut tables = Vec::new();
@@ -76,14 +78,15 @@ fn check_outputs(parameters: &ParameterSet, client: &Client) {
         plain.push((centre * 64f64.exp2()) as i64 as u64);
         expected.push(heights[step]);
     }
-    let lut = PreparedLut::from_tables(tables, parameters).expect("N cells each");
+    let lut = PreparedLut::from_tables(tables, precision, parameters).expect("N cells each");
     let values = client.secret.encrypt_scalars(&plain);
     let got = lut
         .apply(&values, &client.evaluation, &|_| ())
         .expect("fits");
     let got = client.secret.decrypt_scalars(&got);
-    let what = format!("{} lut output", parameters.name);
-    compare(&what, &got, &expected, parameters.lut_output_variance());
+    let what = format!("{} lut output, {precision:?}", parameters.name);
+    let variance = parameters.lut_output_variance(precision);
+    compare(&what, &got, &expected, variance);
 }
 
 /// Inputs at the ends of the range, where the multiples of the scale and so its noise are largest. Beyond
@@ -103,6 +106,7 @@ fn scaled_luts() {
         let (values, multiples): (Vec<u64>, Vec<i64>) = ends.take(groups).unzip();
         let outputs = scaled_lut(
             levels,
+            Precision::Full,
             &keys.secret.encrypt_scalars(&values),
             &keys.secret.encrypt_scalars(&scales),
             &keys.evaluation,
@@ -112,6 +116,10 @@ fn scaled_luts() {
         let pairs = scales.iter().zip(&multiples);
         expected.extend(pairs.map(|(scale, &level)| scale.wrapping_mul(level as u64)));
     }
-    let variance = PRECISE_1024.scaled_lut_output_variance(levels, PRECISE_1024.fresh_variance());
+    let variance = PRECISE_1024.scaled_lut_output_variance(
+        levels,
+        Precision::Full,
+        PRECISE_1024.fresh_variance(),
+    );
     compare_within(0.25, "scaled lut", &got, &expected, variance);
 }

@@ -4,7 +4,7 @@ mod common;
 
 use std::sync::OnceLock;
 
-use cipherformer_circuit::Function;
+use cipherformer_circuit::{Function, Precision};
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, INSECURE_TOY};
 use cipherformer_fhe::{FheError, PreparedLut, linear, pack, scaled_lut};
@@ -87,7 +87,7 @@ proptest! {
         let torus: Vec<f64> = inputs.iter().map(|x| x * 0.25).collect();
         let plain: Vec<u64> = torus.iter().map(|x| (x * 64f64.exp2()) as i64 as u64).collect();
         let values = shared().secret.encrypt_scalars(&plain);
-        let lut = PreparedLut::new(&cells, &INSECURE_TOY);
+        let lut = PreparedLut::new(&cells, Precision::Full, &INSECURE_TOY);
         let done = std::sync::atomic::AtomicUsize::new(0);
         let got = lut
             .apply(&values, &shared().evaluation, &|count| {
@@ -97,7 +97,7 @@ proptest! {
         prop_assert_eq!(done.into_inner(), inputs.len());
         // Slopes are at most 1.13 (GELU's), and 0.3 / 0.25 scales them.
         let input = 1.13 * 0.3 / 0.25 * INSECURE_TOY.lut_input_variance().sqrt();
-        let noise = input + INSECURE_TOY.lut_output_variance().sqrt();
+        let noise = input + INSECURE_TOY.lut_output_variance(Precision::Full).sqrt();
         for ((cell, x), got) in cells.iter().zip(&torus).zip(shared().secret.decrypt_scalars(&got)) {
             let got = got as i64 as f64 * (-64f64).exp2();
             prop_assert!((got - cell.apply(*x)).abs() < 8.0 * noise, "{cell:?} {x} {got}");
@@ -118,7 +118,7 @@ fn shapes_that_do_not_fit_are_errors() {
         output_scale: 1.0,
         rounded: false,
     };
-    let lut = PreparedLut::new(&[cell; 2], &INSECURE_TOY);
+    let lut = PreparedLut::new(&[cell; 2], Precision::Full, &INSECURE_TOY);
     assert!(shape(
         lut.apply(&values, &shared().evaluation, &|_| ()).err()
     ));
@@ -127,7 +127,7 @@ fn shapes_that_do_not_fit_are_errors() {
     let many = shared().secret.encrypt_scalars(&vec![0; N + 1]);
     assert!(shape(pack(&many, &shared().evaluation).err()));
     assert!(shape(
-        PreparedLut::from_tables(vec![vec![0; 7]], &INSECURE_TOY).err()
+        PreparedLut::from_tables(vec![vec![0; 7]], Precision::Full, &INSECURE_TOY).err()
     ));
 }
 
@@ -140,6 +140,7 @@ proptest! {
         members in 1..5usize,
         levels in 1..=6u32,
         precise in any::<bool>(),
+        precision in prop_oneof![Just(Precision::Full), Just(Precision::Coarse)],
         seed in any::<u64>(),
     ) {
         let (parameters, keys) = if precise {
@@ -155,13 +156,14 @@ proptest! {
         let plain: Vec<u64> = (0..count).map(quarter_step).collect();
         let got = scaled_lut(
             levels,
+            precision,
             &keys.secret.encrypt_scalars(&plain),
             &keys.secret.encrypt_scalars(&scales),
             &keys.evaluation,
             &|_| (),
         );
         let got = keys.secret.decrypt_scalars(&got.expect("it fits"));
-        let noise = parameters.scaled_lut_output_variance(levels, parameters.fresh_variance());
+        let noise = parameters.scaled_lut_output_variance(levels, precision, parameters.fresh_variance());
         for (i, got) in got.into_iter().enumerate() {
             let expected = scales[i / members].wrapping_mul(level(i) as u64);
             prop_assert!(distance(got, expected) < 8.0 * noise.sqrt(), "{i}: {}", level(i));
@@ -174,7 +176,14 @@ fn groups_that_do_not_fit_are_errors() {
     let encrypt = |count| shared().secret.encrypt_scalars(&vec![0; count]);
     let scaled = |levels, values, scales| {
         let (values, scales) = (encrypt(values), encrypt(scales));
-        let result = scaled_lut(levels, &values, &scales, &shared().evaluation, &|_| ());
+        let result = scaled_lut(
+            levels,
+            Precision::Full,
+            &values,
+            &scales,
+            &shared().evaluation,
+            &|_| (),
+        );
         matches!(result, Err(FheError::Shape { .. }))
     };
     assert!(scaled(3, 5, 2));
@@ -183,8 +192,22 @@ fn groups_that_do_not_fit_are_errors() {
     assert!(!scaled(3, 4, 2));
     assert!(!scaled(3, 0, 2));
     let other = shared_precise().secret.encrypt_scalars(&[0; 2]);
-    let result = scaled_lut(3, &encrypt(2), &other, &shared().evaluation, &|_| ());
+    let result = scaled_lut(
+        3,
+        Precision::Full,
+        &encrypt(2),
+        &other,
+        &shared().evaluation,
+        &|_| (),
+    );
     assert!(matches!(result, Err(FheError::Shape { .. })));
-    let result = scaled_lut(3, &other, &encrypt(2), &shared().evaluation, &|_| ());
+    let result = scaled_lut(
+        3,
+        Precision::Full,
+        &other,
+        &encrypt(2),
+        &shared().evaluation,
+        &|_| (),
+    );
     assert!(matches!(result, Err(FheError::Shape { .. })));
 }

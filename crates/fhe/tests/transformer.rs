@@ -7,10 +7,10 @@ mod random;
 use std::sync::Arc;
 
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, PRECISE_1024};
-use cipherformer_circuit::{Bag, Circuit, ParameterSet, Reference, Simulate, State, evaluate_next};
+use cipherformer_circuit::{Bag, Circuit, ParameterSet, State, evaluate_next};
 use cipherformer_fhe::{Encrypted, EncryptedBag, PreparedCircuit};
 use common::client;
-use random::{Sizes, circuit, forward, transformer};
+use random::{Sizes, circuit, forward, reference, rms, simulate, size, transformer};
 
 /// Logits of every position, encrypted.
 fn encrypted(circuit: &Arc<Circuit>, tokens: &[usize]) -> Vec<Vec<f64>> {
@@ -18,7 +18,7 @@ fn encrypted(circuit: &Arc<Circuit>, tokens: &[usize]) -> Vec<Vec<f64>> {
     let prepared = PreparedCircuit::new(Arc::clone(circuit)).expect("small weights");
     let mut state = State::new(circuit);
     let step = |(position, &token): (usize, &usize)| {
-        let bag = Bag::new(vec![token], 1);
+        let bag = Bag::token(token);
         let input = EncryptedBag::encrypt(&bag, circuit.manifest(), &client.secret);
         let mut engine = Encrypted::new(&prepared, &client.evaluation).expect("same parameters");
         let input = input.expect("a token");
@@ -32,33 +32,6 @@ fn encrypted(circuit: &Arc<Circuit>, tokens: &[usize]) -> Vec<Vec<f64>> {
     tokens.iter().enumerate().map(step).collect()
 }
 
-fn reference(circuit: &Circuit, tokens: &[usize]) -> Vec<Vec<f64>> {
-    let mut state = State::new(circuit);
-    let step = |&token: &usize| {
-        let bag = Bag::new(vec![token], 1);
-        let torus = evaluate_next(circuit, &mut Reference, &mut state, &bag, &());
-        circuit.scores(&torus.expect("valid"))
-    };
-    tokens.iter().map(step).collect()
-}
-
-fn simulate(circuit: &Circuit, tokens: &[usize], seed: u64) -> Vec<Vec<f64>> {
-    let mut state = State::new(circuit);
-    let mut engine = Simulate::new(seed);
-    let step = |&token: &usize| {
-        let bag = Bag::new(vec![token], 1);
-        let torus = evaluate_next(circuit, &mut engine, &mut state, &bag, &());
-        circuit.scores(&torus.expect("valid"))
-    };
-    tokens.iter().map(step).collect()
-}
-
-fn rms(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
-    let pairs = || a.iter().flatten().zip(b.iter().flatten());
-    let squares = pairs().map(|(a, b)| (a - b).powi(2));
-    (squares.sum::<f64>() / pairs().count() as f64).sqrt()
-}
-
 /// The noise of logits is not Gaussian, as it passes through grids; its size is what simulation says.
 fn check(parameters: &'static ParameterSet, sizes: Sizes, tokens: &[usize], seed: u64) {
     let model = transformer(sizes, seed);
@@ -70,8 +43,7 @@ fn check(parameters: &'static ParameterSet, sizes: Sizes, tokens: &[usize], seed
         .sum::<f64>();
     let simulated = (simulated / runs as f64).sqrt();
     let got = rms(&encrypted(&circuit, tokens), &oracle);
-    let zero = vec![vec![0.0; sizes.vocabulary]; tokens.len()];
-    let size = rms(&forward(&model, tokens), &zero);
+    let size = size(&forward(&model, tokens));
     println!("{sizes:?}: encrypted {got:.4}, simulated {simulated:.4}, logits {size:.3}");
     assert!(
         got < 2.0 * simulated,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use cipherformer_circuit::{Bag, Circuit, State, evaluate, evaluate_next};
+use cipherformer_circuit::{Bag, Circuit, State, evaluate_next};
 use cipherformer_fhe::{
     Encrypted, EncryptedBag, EvaluationKey, FheError, PreparedCircuit, SecretKey,
     SeededEvaluationKey,
@@ -34,33 +34,19 @@ impl EncryptedPair {
         })
     }
 
-    /// Encrypts a text, evaluates, decrypts: one score a label.
+    /// Encrypts the inputs of one session, evaluates, decrypts: what the client gets after each of them.
     ///
     /// # Errors
-    /// None for a text, whatever it is.
-    pub fn scores(&self, text: &str) -> Result<Vec<f64>, ModelError> {
-        let circuit = self.prepared.circuit();
-        let bag = circuit.vocabulary().bag(text);
-        let request = EncryptedBag::encrypt(&bag, circuit.manifest(), &self.secret)?;
-        let mut engine = Encrypted::new(&self.prepared, &self.evaluation)?;
-        let response = evaluate(circuit, &mut engine, &request, &())?;
-        Ok(circuit.scores(&response.decrypt(&self.secret)?))
-    }
-
-    /// Encrypts tokens, evaluates them as one session, decrypts: the logits after every token.
-    ///
-    /// # Errors
-    /// A token that the vocabulary does not have.
-    pub fn logits(&self, tokens: &[usize]) -> Result<Vec<Vec<f64>>, ModelError> {
+    /// Features that the circuit does not have.
+    pub fn outputs(&self, inputs: &[Bag]) -> Result<Vec<Vec<f64>>, ModelError> {
         let circuit = self.prepared.circuit();
         let mut state = State::new(circuit);
         let mut engine = Encrypted::new(&self.prepared, &self.evaluation)?;
-        let step = |&token: &usize| {
-            let bag = Bag::new(vec![token], 1);
-            let request = EncryptedBag::encrypt(&bag, circuit.manifest(), &self.secret)?;
+        let step = |bag| {
+            let request = EncryptedBag::encrypt(bag, circuit.manifest(), &self.secret)?;
             let response = evaluate_next(circuit, &mut engine, &mut state, &request, &())?;
             Ok(circuit.scores(&response.decrypt(&self.secret)?))
         };
-        tokens.iter().map(step).collect()
+        inputs.iter().map(step).collect()
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use cipherformer_circuit::{Circuit, CircuitError, OutputLayout, Reference, Simulate, evaluate};
+use cipherformer_circuit::{Bag, Circuit, CircuitError, OutputLayout, Plain};
 use indicatif::ProgressBar;
 use serde::Serialize;
 
@@ -58,12 +58,13 @@ pub fn evaluate_circuit(
             labels: manifest.output.labels.join(", "),
         });
     }
-    let mut scorer = Scorer::new(circuit, mode, seed)?;
+    let mut evaluator = Evaluator::new(circuit, mode, seed)?;
     let start = Instant::now();
     let bar = progress::bar("evaluating", examples.len());
     let mut scores = Vec::with_capacity(examples.len());
     for example in examples {
-        scores.push(scorer.scores(circuit, &example.text)?);
+        let bag = circuit.vocabulary().bag(&example.text);
+        scores.extend(evaluator.outputs(circuit, &[bag])?);
         bar.inc(1);
     }
     bar.finish_and_clear();
@@ -85,12 +86,41 @@ pub fn evaluate_circuit(
 /// The scores of a text without noise, one a label.
 pub(crate) fn reference_scores(circuit: &Circuit, text: &str) -> Result<Vec<f64>, CircuitError> {
     let bag = circuit.vocabulary().bag(text);
-    let torus = evaluate(circuit, &mut Reference, &bag, &())?;
-    Ok(circuit.scores(&torus))
+    let mut outputs = Plain::reference().outputs(circuit, &[bag])?;
+    Ok(outputs.remove(0))
+}
+
+/// How a mode evaluates.
+pub(crate) enum Evaluator {
+    Plain(Box<Plain>),
+    Encrypted(Box<EncryptedPair>),
+}
+
+impl Evaluator {
+    /// Makes keys where the mode needs some; `seed` is of the simulated noise.
+    pub(crate) fn new(circuit: &Circuit, mode: Mode, seed: u64) -> Result<Self, ModelError> {
+        Ok(match mode {
+            Mode::Reference => Self::Plain(Box::new(Plain::reference())),
+            Mode::Simulate => Self::Plain(Box::new(Plain::simulate(seed))),
+            Mode::Encrypted => Self::Encrypted(Box::new(make_keys(circuit)?)),
+        })
+    }
+
+    /// What the client gets after each input of a session.
+    pub(crate) fn outputs(
+        &mut self,
+        circuit: &Circuit,
+        inputs: &[Bag],
+    ) -> Result<Vec<Vec<f64>>, ModelError> {
+        match self {
+            Self::Plain(engine) => Ok(engine.outputs(circuit, inputs)?),
+            Self::Encrypted(pair) => pair.outputs(inputs),
+        }
+    }
 }
 
 /// Keys for an encrypted evaluation, with a spinner while they are made.
-pub(crate) fn make_keys(circuit: &Circuit) -> Result<EncryptedPair, ModelError> {
+fn make_keys(circuit: &Circuit) -> Result<EncryptedPair, ModelError> {
     let spinner = ProgressBar::new_spinner();
     spinner.enable_steady_tick(std::time::Duration::from_millis(100));
     spinner.set_message("making keys");
@@ -98,33 +128,6 @@ pub(crate) fn make_keys(circuit: &Circuit) -> Result<EncryptedPair, ModelError> 
     let pair = EncryptedPair::new(circuit.clone(), step)?;
     spinner.finish_and_clear();
     Ok(pair)
-}
-
-enum Scorer {
-    Reference,
-    Simulate(Box<Simulate>),
-    Encrypted(Box<EncryptedPair>),
-}
-
-impl Scorer {
-    fn new(circuit: &Circuit, mode: Mode, seed: u64) -> Result<Self, ModelError> {
-        Ok(match mode {
-            Mode::Reference => Self::Reference,
-            Mode::Simulate => Self::Simulate(Box::new(Simulate::new(seed))),
-            Mode::Encrypted => Self::Encrypted(Box::new(make_keys(circuit)?)),
-        })
-    }
-
-    fn scores(&mut self, circuit: &Circuit, text: &str) -> Result<Vec<f64>, ModelError> {
-        match self {
-            Self::Reference => Ok(reference_scores(circuit, text)?),
-            Self::Simulate(engine) => {
-                let bag = circuit.vocabulary().bag(text);
-                Ok(circuit.scores(&evaluate(circuit, engine.as_mut(), &bag, &())?))
-            }
-            Self::Encrypted(pair) => pair.scores(text),
-        }
-    }
 }
 
 fn agreement(

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 
 use cipherformer_circuit::graph::Node;
-use cipherformer_circuit::{Circuit, CircuitError, Observer, OutputLayout, Reference, evaluate};
+use cipherformer_circuit::{Circuit, CircuitError, Observer, OutputLayout, Plain, evaluate};
 use serde::{Deserialize, Serialize};
 
 /// Texts of every kind that the features tell apart, none of them from the data.
@@ -83,7 +83,7 @@ impl GoldenFile {
 fn vector(circuit: &Circuit, text: &str) -> Result<GoldenVector, CircuitError> {
     let bag = circuit.vocabulary().bag(text);
     let watcher = Watcher::default();
-    let torus = evaluate(circuit, &mut Reference, &bag, &watcher)?;
+    let torus = evaluate(circuit, &mut Plain::reference(), &bag, &watcher)?;
     let scores = circuit.scores(&torus);
     let label = circuit.manifest().output.labels[OutputLayout::argmax(&scores)].clone();
     let layers = watcher.0.into_inner();
@@ -100,7 +100,7 @@ fn vector(circuit: &Circuit, text: &str) -> Result<GoldenVector, CircuitError> {
 #[derive(Default)]
 struct Watcher(Mutex<Vec<GoldenLayer>>);
 
-impl Observer<Reference> for Watcher {
+impl Observer<Plain> for Watcher {
     fn scalars(&self, node: &Node, values: &Vec<f64>) {
         let layer = GoldenLayer {
             name: node.name.clone(),

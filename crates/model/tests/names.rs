@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use cipherformer_circuit::{Circuit, OutputLayout};
+use cipherformer_circuit::{Bag, Circuit, OutputLayout};
 use cipherformer_model::{
     EncryptedPair, Mode, NamesGolden, evaluate_names, reference_logits, tokens,
 };
@@ -65,7 +65,8 @@ fn encrypted_letters() {
     let tokens = tokens(&circuit, "ma").expect("letters");
     let reference = reference_logits(&circuit, &tokens).expect("tokens");
     let pair = EncryptedPair::new(circuit, |_| ()).expect("keys");
-    let encrypted = pair.logits(&tokens).expect("tokens");
+    let bags: Vec<Bag> = tokens.iter().copied().map(Bag::token).collect();
+    let encrypted = pair.outputs(&bags).expect("tokens");
     for (got, expected) in encrypted.iter().zip(&reference) {
         let best = OutputLayout::argmax(expected);
         println!("{best}: {:.3} for {:.3}", got[best], expected[best]);

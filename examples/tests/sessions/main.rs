@@ -7,7 +7,7 @@ mod names;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use cipherformer_circuit::{Bag, Circuit, Reference, State, evaluate_next};
+use cipherformer_circuit::{Bag, Circuit, Plain};
 use cipherformer_client::{Client, END, Generation, KeyHome, Sampling};
 use cipherformer_server::{Config, Running, Server};
 use names::CONTEXT;
@@ -60,13 +60,8 @@ async fn generate(client: &Client, prefix: &str, sampling: &Sampling, seed: u64)
 
 /// The logits of the reference after each of these tokens.
 fn reference(circuit: &Circuit, tokens: &[usize]) -> Vec<Vec<f64>> {
-    let mut state = State::new(circuit);
-    let logits = tokens.iter().map(|&token| {
-        let bag = Bag::new(vec![token], 1);
-        let torus = evaluate_next(circuit, &mut Reference, &mut state, &bag, &());
-        circuit.scores(&torus.expect("valid"))
-    });
-    logits.collect()
+    let bags: Vec<Bag> = tokens.iter().copied().map(Bag::token).collect();
+    Plain::reference().outputs(circuit, &bags).expect("valid")
 }
 
 /// Every token that was drawn, after the logits that the reference gives for it.

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Output;
 
-use cipherformer_circuit::{Circuit, OutputLayout, Reference, evaluate};
+use cipherformer_circuit::{Circuit, OutputLayout, Plain, evaluate};
 use pair::{Server, circuits, client};
 use serde_json::Value;
 
@@ -80,7 +80,7 @@ fn verdicts_are_those_of_the_reference(home: &Path, server: &Server) {
     for text in PROMPTS {
         let answer = &answers(&run(home, server.url(), "prompt-guard", text))[0];
         let bag = circuit.vocabulary().bag(text);
-        let torus = evaluate(&circuit, &mut Reference, &bag, &()).expect("valid");
+        let torus = evaluate(&circuit, &mut Plain::reference(), &bag, &()).expect("valid");
         let scores = circuit.scores(&torus);
         assert_eq!(answer["text"], text);
         assert_eq!(answer["label"], labels[OutputLayout::argmax(&scores)]);

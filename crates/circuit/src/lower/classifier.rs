@@ -13,7 +13,10 @@ use crate::error::CircuitError;
 use crate::function::Function;
 use crate::graph::{LutCell, Node, NodeId, Op, Value, cell_centre};
 use crate::model::{Block, Dense, Embedding, Model};
-use crate::parameters::ParameterSet;
+use crate::parameters::{ParameterSet, Precision};
+
+/// Activations go to linear layers, which do not ask for more.
+const PRECISION: Precision = Precision::Coarse;
 
 /// Lowers a model to primitive operations, in evaluation order.
 ///
@@ -124,12 +127,13 @@ fn lower_block(
     let values = largest.iter().map(|&largest| Value {
         scale,
         bound: largest * scale,
-        variance: parameters.lut_output_variance(),
+        variance: parameters.lut_output_variance(PRECISION),
     });
     let lut = Node {
         name: format!("activation{number}"),
         op: Op::Lut {
             cells: cells.collect(),
+            precision: PRECISION,
         },
         inputs: vec![input.node],
         values: values.collect(),
@@ -190,7 +194,7 @@ fn output_scale(dense: &Dense, largest: &[f64], last: bool, parameters: &Paramet
                 .map(|(&w, &largest)| magnitude(w) * largest)
                 .sum();
             let carried =
-                square_sum(row_weights.iter().copied()) * parameters.lut_output_variance();
+                square_sum(row_weights.iter().copied()) * parameters.lut_output_variance(PRECISION);
             if last {
                 let added = parameters.output_variance();
                 let bias = dense.bias[row].abs() / dense.weights.step[row];

@@ -3,7 +3,7 @@
 use cipherformer_circuit::transformer::{
     Attention, AttentionNumerics, BlockNumerics, Matrix, TokenTables, Transformer, TransformerBlock,
 };
-use cipherformer_circuit::{Circuit, Description, ParameterSet, Vocabulary};
+use cipherformer_circuit::{Bag, Circuit, Description, ParameterSet, Plain, Vocabulary};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -17,6 +17,34 @@ pub(crate) struct Sizes {
     pub(crate) width: usize,
     pub(crate) hidden: usize,
     pub(crate) blocks: usize,
+}
+
+/// The logits after every token, without noise.
+pub(crate) fn reference(circuit: &Circuit, tokens: &[usize]) -> Vec<Vec<f64>> {
+    outputs(&mut Plain::reference(), circuit, tokens)
+}
+
+/// The same with noise.
+pub(crate) fn simulate(circuit: &Circuit, tokens: &[usize], seed: u64) -> Vec<Vec<f64>> {
+    outputs(&mut Plain::simulate(seed), circuit, tokens)
+}
+
+fn outputs(engine: &mut Plain, circuit: &Circuit, tokens: &[usize]) -> Vec<Vec<f64>> {
+    let bags: Vec<Bag> = tokens.iter().copied().map(Bag::token).collect();
+    engine.outputs(circuit, &bags).expect("tokens it knows")
+}
+
+/// Root mean square of the differences.
+pub(crate) fn rms(a: &[Vec<f64>], b: &[Vec<f64>]) -> f64 {
+    let pairs = || a.iter().flatten().zip(b.iter().flatten());
+    let squares = pairs().map(|(a, b)| (a - b).powi(2));
+    (squares.sum::<f64>() / pairs().count() as f64).sqrt()
+}
+
+/// Root mean square.
+pub(crate) fn size(a: &[Vec<f64>]) -> f64 {
+    let squares = a.iter().flatten().map(|x| x * x);
+    (squares.sum::<f64>() / a.iter().flatten().count() as f64).sqrt()
 }
 
 pub(crate) fn transformer(sizes: Sizes, seed: u64) -> Transformer {

@@ -3,15 +3,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use cipherformer_circuit::{
-    Bag, Circuit, CircuitError, Engine, OutputLayout, Reference, Simulate, State, evaluate_next,
-};
+use cipherformer_circuit::{Bag, Circuit, CircuitError, OutputLayout, Plain};
 use serde::Serialize;
 
 use super::data::{END, read, refuse};
-use crate::encrypted::EncryptedPair;
 use crate::error::ModelError;
-use crate::evaluate::{Mode, make_keys};
+use crate::evaluate::{Evaluator, Mode};
 use crate::progress;
 
 /// What an evaluation found.
@@ -57,13 +54,13 @@ pub fn evaluate_names(
     if names.is_empty() {
         return Err(refuse(path, None, "it has no name to evaluate; add some"));
     }
-    let mut runner = Runner::new(circuit, mode, seed)?;
+    let mut evaluator = Evaluator::new(circuit, mode, seed)?;
     let start = Instant::now();
     let bar = progress::bar("evaluating", names.len());
     let mut tally = Tally::default();
     for name in names {
         let tokens = tokens(circuit, name)?;
-        let logits = runner.logits(circuit, &tokens)?;
+        let logits = evaluator.outputs(circuit, &bags(&tokens))?;
         let reference = match mode {
             Mode::Reference => None,
             Mode::Simulate | Mode::Encrypted => Some(reference_logits(circuit, &tokens)?),
@@ -109,48 +106,11 @@ pub fn reference_logits(
     circuit: &Circuit,
     tokens: &[usize],
 ) -> Result<Vec<Vec<f64>>, CircuitError> {
-    plain_logits(circuit, &mut Reference, tokens)
+    Plain::reference().outputs(circuit, &bags(tokens))
 }
 
-fn plain_logits<E>(
-    circuit: &Circuit,
-    engine: &mut E,
-    tokens: &[usize],
-) -> Result<Vec<Vec<f64>>, CircuitError>
-where
-    E: Engine<Input = Bag, Response = Vec<f64>, Error = CircuitError>,
-{
-    let mut state = State::new(circuit);
-    let step = |&token: &usize| {
-        let bag = Bag::new(vec![token], 1);
-        let torus = evaluate_next(circuit, engine, &mut state, &bag, &())?;
-        Ok(circuit.scores(&torus))
-    };
-    tokens.iter().map(step).collect()
-}
-
-enum Runner {
-    Reference,
-    Simulate(Box<Simulate>),
-    Encrypted(Box<EncryptedPair>),
-}
-
-impl Runner {
-    fn new(circuit: &Circuit, mode: Mode, seed: u64) -> Result<Self, ModelError> {
-        Ok(match mode {
-            Mode::Reference => Self::Reference,
-            Mode::Simulate => Self::Simulate(Box::new(Simulate::new(seed))),
-            Mode::Encrypted => Self::Encrypted(Box::new(make_keys(circuit)?)),
-        })
-    }
-
-    fn logits(&mut self, circuit: &Circuit, tokens: &[usize]) -> Result<Vec<Vec<f64>>, ModelError> {
-        match self {
-            Self::Reference => Ok(reference_logits(circuit, tokens)?),
-            Self::Simulate(engine) => Ok(plain_logits(circuit, engine.as_mut(), tokens)?),
-            Self::Encrypted(pair) => pair.logits(tokens),
-        }
-    }
+fn bags(tokens: &[usize]) -> Vec<Bag> {
+    tokens.iter().copied().map(Bag::token).collect()
 }
 
 #[derive(Default)]

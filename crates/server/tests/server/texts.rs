@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
 use cipherformer_circuit::parameters::INSECURE_PRECISE;
-use cipherformer_circuit::{Bag, Circuit, Reference, State, evaluate_next};
+use cipherformer_circuit::{Bag, Circuit, Plain};
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 use cipherformer_fhe::SecretKey;
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, SeededEvaluationKey};
@@ -39,7 +39,7 @@ impl Writer {
     /// A body of these tokens.
     pub(crate) fn encrypt(&self, tokens: &[usize]) -> Vec<u8> {
         let encrypt = |&token: &usize| {
-            let bag = Bag::new(vec![token], 1);
+            let bag = Bag::token(token);
             let bag = EncryptedBag::encrypt(&bag, NAMES.manifest(), &self.secret);
             bag.expect("a token").to_bytes()
         };
@@ -59,13 +59,9 @@ impl Writer {
 }
 
 fn reference(tokens: &[usize]) -> Vec<f64> {
-    let mut state = State::new(&NAMES);
-    let mut torus = Vec::new();
-    for &token in tokens {
-        let bag = Bag::new(vec![token], 1);
-        torus = evaluate_next(&NAMES, &mut Reference, &mut state, &bag, &()).expect("valid");
-    }
-    NAMES.scores(&torus)
+    let bags: Vec<Bag> = tokens.iter().copied().map(Bag::token).collect();
+    let outputs = Plain::reference().outputs(&NAMES, &bags).expect("valid");
+    outputs.last().expect("at least one token").clone()
 }
 
 /// A server with the tiny transformer too, and its client's key.

@@ -12,7 +12,7 @@ use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::INSECURE_TOY;
 use cipherformer_circuit::{
     Bag, Block, Circuit, Dense, Description, Embedding, Function, Manifest, Model, OutputLayout,
-    ParameterSet, Quantized, Reference, Vocabulary, evaluate,
+    ParameterSet, Plain, Quantized, Vocabulary, evaluate,
 };
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 use cipherformer_fhe::SecretKey;
@@ -236,7 +236,7 @@ pub(crate) fn circuit_under(parameters: &ParameterSet, name: &str) -> Circuit {
 fn clear_case(circuit: &Circuit) -> (Bag, usize) {
     for word in 0..circuit.manifest().input.entries - 1 {
         let bag = Bag::new(vec![word, word + 1], 2);
-        let torus = evaluate(circuit, &mut Reference, &bag, &()).expect("valid");
+        let torus = evaluate(circuit, &mut Plain::reference(), &bag, &()).expect("valid");
         let scores = circuit.scores(&torus);
         if (scores[0] - scores[1]).abs() > 1.5 {
             return (bag, OutputLayout::argmax(&scores));

@@ -6,6 +6,7 @@ use crate::check::no_room;
 use crate::error::CircuitError;
 use crate::function::Function;
 use crate::graph::{LutCell, NodeId};
+use crate::parameters::Precision;
 use crate::transformer::{MARGIN, SCALED_LEVELS};
 
 impl Builder<'_> {
@@ -53,7 +54,13 @@ impl Builder<'_> {
             let outputs = self.layout.mixed();
             mixed.push(self.product(&name, modulus, outputs, [weights, values], range));
         }
-        Ok(self.scaled_lut(&format!("{name}.mean"), mixed, reciprocals, scales.output))
+        Ok(self.scaled_lut(
+            &format!("{name}.mean"),
+            Precision::Full,
+            mixed,
+            reciprocals,
+            scales.output,
+        ))
     }
 
     /// exp of every score, as integers over the mix modulus.
@@ -72,7 +79,7 @@ impl Builder<'_> {
             rounded: true,
         };
         let cells = vec![cell; count * self.model.heads];
-        self.lut(&format!("{name}.exp"), scores, cells)
+        self.lut(&format!("{name}.exp"), Precision::Full, scores, cells)
     }
 
     /// One over the sum of every head's exponentials, at the scale that [`Builder::scaled_lut`] needs to
@@ -117,6 +124,6 @@ impl Builder<'_> {
             output_scale: output * numerics.value_step * modulus / (4.0 * f64::from(SCALED_LEVELS)),
             rounded: false,
         };
-        Ok(self.lut(&sum_name, vec![sums], vec![cell; heads]))
+        Ok(self.lut(&sum_name, Precision::Full, vec![sums], vec![cell; heads]))
     }
 }

@@ -18,7 +18,7 @@ use crate::check::{check_finite, no_room};
 use crate::error::CircuitError;
 use crate::function::Function;
 use crate::graph::{IntMatrix, LutCell, Node, NodeId};
-use crate::parameters::ParameterSet;
+use crate::parameters::{ParameterSet, Precision};
 use crate::transformer::{MARGIN, Matrix, SCALED_LEVELS, Transformer};
 
 /// Lowers every position of the context.
@@ -197,6 +197,7 @@ impl<'a> Builder<'a> {
         };
         let squares = self.lut(
             &format!("{name}.squares"),
+            Precision::Coarse,
             vec![residual],
             vec![cell; width],
         );
@@ -218,9 +219,15 @@ impl<'a> Builder<'a> {
             output_scale: scales.normalised / (4.0 * f64::from(SCALED_LEVELS) * scales.residual),
             rounded: false,
         };
-        let root = self.lut(&format!("{name}.root"), vec![mean], vec![cell]);
+        let root = self.lut(
+            &format!("{name}.root"),
+            Precision::Full,
+            vec![mean],
+            vec![cell],
+        );
         Ok(self.scaled_lut(
             &format!("{name}.product"),
+            Precision::Full,
             vec![residual],
             root,
             scales.normalised,
@@ -259,7 +266,12 @@ impl<'a> Builder<'a> {
                 output_scale: 1.0 / modulus as f64,
                 rounded: true,
             };
-            nodes[i] = self.lut(&name, vec![linear], vec![cell; weights.len()]);
+            nodes[i] = self.lut(
+                &name,
+                Precision::Full,
+                vec![linear],
+                vec![cell; weights.len()],
+            );
         }
         Ok(nodes)
     }
@@ -285,7 +297,12 @@ impl<'a> Builder<'a> {
             output_scale: scales.hidden,
             rounded: false,
         };
-        Ok(self.lut(&name, vec![linear], vec![cell; weights.len()]))
+        Ok(self.lut(
+            &name,
+            Precision::Full,
+            vec![linear],
+            vec![cell; weights.len()],
+        ))
     }
 }
 

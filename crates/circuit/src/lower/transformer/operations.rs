@@ -3,6 +3,7 @@
 use super::Builder;
 use crate::graph::{IntMatrix, LutCell, Node, NodeId, Op, Value};
 use crate::lower::{LUT_HALF_RANGE, room};
+use crate::parameters::Precision;
 use crate::transformer::{MARGIN, SCALED_LEVELS};
 
 impl Builder<'_> {
@@ -58,35 +59,43 @@ impl Builder<'_> {
         self.push(name, Op::Linear { weights, bias }, inputs, values, 0.0)
     }
 
-    pub(super) fn lut(&mut self, name: &str, inputs: Vec<NodeId>, cells: Vec<LutCell>) -> NodeId {
+    pub(super) fn lut(
+        &mut self,
+        name: &str,
+        precision: Precision,
+        inputs: Vec<NodeId>,
+        cells: Vec<LutCell>,
+    ) -> NodeId {
         let values = cells.iter().map(|cell| Value {
             scale: cell.output_scale,
             bound: 0.5,
-            variance: self.parameters.lut_output_variance(),
+            variance: self.parameters.lut_output_variance(precision),
         });
         let values = values.collect();
-        self.push(name, Op::Lut { cells }, inputs, values, 0.0)
+        self.push(name, Op::Lut { cells, precision }, inputs, values, 0.0)
     }
 
     pub(super) fn scaled_lut(
         &mut self,
         name: &str,
+        precision: Precision,
         mut inputs: Vec<NodeId>,
         scales: NodeId,
         scale: f64,
     ) -> NodeId {
         let count = self.variances(&inputs).len();
-        let variance = self.parameters.lut_output_variance();
+        let own = self.variances(&[scales])[0];
         let value = Value {
             scale,
             bound: 0.5,
             variance: self
                 .parameters
-                .scaled_lut_output_variance(SCALED_LEVELS, variance),
+                .scaled_lut_output_variance(SCALED_LEVELS, precision, own),
         };
         inputs.push(scales);
         let op = Op::ScaledLut {
             levels: SCALED_LEVELS,
+            precision,
         };
         self.push(name, op, inputs, vec![value; count], 0.0)
     }

@@ -4,7 +4,7 @@
 use crate::check::no_room;
 use crate::error::CircuitError;
 use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, room, rounded};
-use crate::parameters::ParameterSet;
+use crate::parameters::{ParameterSet, Precision};
 use crate::transformer::{MARGIN, Matrix, SCALED_LEVELS, Transformer, TransformerBlock};
 
 /// Largest integer weight: larger ones would round less, but leave less of the torus to what they weigh.
@@ -115,8 +115,8 @@ fn sources_variance(model: &Transformer, parameters: &ParameterSet) -> f64 {
     let attention = model.attention.iter().map(|layer| layer.output.columns());
     let hidden = model.blocks.iter().map(|block| block.down.columns());
     let sources: usize = attention.chain(hidden).sum();
-    let lut = parameters.lut_output_variance();
-    let source = parameters.scaled_lut_output_variance(SCALED_LEVELS, lut);
+    let lut = parameters.lut_output_variance(Precision::Full);
+    let source = parameters.scaled_lut_output_variance(SCALED_LEVELS, Precision::Full, lut);
     sources as f64 * WEIGHT_LIMIT * WEIGHT_LIMIT * source
 }
 
@@ -130,7 +130,8 @@ fn moduli(
     let numerics = &model.attention[layer].numerics;
     let (width, context) = (model.head_width() as f64, model.positions.len() as f64);
     // Tokens' tables give less noise than LUTs; what the difference would gain is little.
-    let vector = width * (parameters.lut_output_variance() + parameters.packing_variance());
+    let vector =
+        width * (parameters.lut_output_variance(Precision::Full) + parameters.packing_variance());
     let weights = vector / width * context;
     let name = format!("block{}.attention", layer + 1);
     Ok([

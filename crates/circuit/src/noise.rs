@@ -103,31 +103,41 @@ impl ParameterSet {
     /// each doubled by every later one on the slots that hold values (Chen, Dai, Kim, Song, "Efficient
     /// homomorphic conversion between (ring) LWE ciphertexts", ACNS 2021, section 3).
     pub fn packing_variance(&self) -> f64 {
-        let steps = 1..=self.ring_dimension.ilog2();
-        steps.fold(self.packing_rounding_variance(), |variance, step| {
-            variance + self.packing_step_variance(step)
+        self.merging_variance(1)
+    }
+
+    /// Added by packing ring ciphertexts that hold `held` values each, a power of two: log2 `held` of the
+    /// steps are spared, and those are the ones whose noise is doubled most.
+    pub fn merging_variance(&self, held: usize) -> f64 {
+        let first = held.ilog2() + 1;
+        let steps = first..=self.ring_dimension.ilog2();
+        steps.fold(self.packing_rounding_variance(first), |variance, step| {
+            variance + self.packing_step_variance(step, first)
         })
     }
 
-    /// Dividing a value by N before packing rounds it; what was rounded is multiplied back by N.
-    pub(crate) fn packing_rounding_variance(&self) -> f64 {
-        let unit = self.ring_dimension as f64 * (-64f64).exp2();
+    /// Before the first of `log2 N - first + 1` steps, each of which doubles, values are divided by as much; what
+    /// that rounds off is multiplied back.
+    pub(crate) fn packing_rounding_variance(&self, first: u32) -> f64 {
+        let doublings = self.ring_dimension.ilog2() + 1 - first;
+        let unit = (f64::from(doublings) - 64.0).exp2();
         (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * unit * unit
     }
 
     /// What a key switch in this step of packing becomes at the end.
-    fn packing_step_variance(&self, step: u32) -> f64 {
+    fn packing_step_variance(&self, step: u32, first: u32) -> f64 {
         let depth = self.ring_dimension.ilog2();
         let doubled = f64::from(2 * (depth - step)).exp2();
-        doubled * self.ring_key_switch_variance(self.packing_mask_bits(step))
+        doubled * self.ring_key_switch_variance(self.packing_mask_bits(step, first))
     }
 
-    /// The first step's mask is an integer of 64 - log2 N bits, or the difference of two; what comes out
-    /// of a key switch is uniform.
-    pub(crate) fn packing_mask_bits(&self, step: u32) -> u32 {
-        match step {
-            1 => 64 - self.ring_dimension.ilog2(),
-            _ => 64,
+    /// The first step's mask is an integer of as many bits as dividing left, or the difference of two; what
+    /// comes out of a key switch is uniform.
+    pub(crate) fn packing_mask_bits(&self, step: u32, first: u32) -> u32 {
+        if step == first {
+            64 - (self.ring_dimension.ilog2() + 1 - first)
+        } else {
+            64
         }
     }
 
@@ -137,14 +147,14 @@ impl ParameterSet {
     /// agree with one of them modulo `N / 2^i`.
     pub fn packing_energy(&self, slots: &[usize]) -> f64 {
         let depth = self.ring_dimension.ilog2();
-        let rounding = slots.len() as f64 * self.packing_rounding_variance();
+        let rounding = slots.len() as f64 * self.packing_rounding_variance(1);
         (1..=depth).fold(rounding, |energy, step| {
             let modulus = self.ring_dimension >> step;
             let mut residues: Vec<usize> = slots.iter().map(|slot| slot % modulus).collect();
             residues.sort_unstable();
             residues.dedup();
             let coefficients = residues.len() as f64 * f64::from(step).exp2();
-            energy + coefficients * self.packing_step_variance(step)
+            energy + coefficients * self.packing_step_variance(step, 1)
         })
     }
 
@@ -162,6 +172,20 @@ impl ParameterSet {
         let key = dimension * digits * self.ring_noise.variance();
         let rounding = 2.0 * dimension * dimension * gadget.rounding_variance();
         wrapped + key + rounding + fft_variance(1.0, dimension, gadget)
+    }
+
+    /// Of an external product with a GGSW ciphertext of a polynomial of integers, per coefficient: `squares`
+    /// is the sum of the integers' squares, `variance` the packed operand's, alike at all coefficients.
+    ///
+    /// Two ring key switches, from S times the polynomial and from the polynomial itself; what their
+    /// digits leave out is multiplied by these.
+    pub fn external_product_variance(&self, squares: f64, variance: f64) -> f64 {
+        let (dimension, gadget) = (self.ring_dimension as f64, self.ring_key_switch);
+        let digits = f64::from(gadget.levels) * gadget.digit_variance();
+        let key = dimension * digits * self.ring_noise.variance();
+        let rounding = (dimension / 2.0 + 1.0) * gadget.rounding_variance();
+        let fft = fft_variance(1.0, dimension, gadget);
+        squares * (variance + rounding) + 2.0 * (key + fft)
     }
 
     /// Added to values on their way into a response: packing, then rounding.

@@ -25,7 +25,8 @@ impl ParameterSet {
         let table = self.level_polynomial(levels);
         let packed = (1..=depth).map(|step| {
             let stride = 1 << (depth - step);
-            let (direct, through_mask) = self.ring_key_switch_parts(self.packing_mask_bits(step));
+            let (direct, through_mask) =
+                self.ring_key_switch_parts(self.packing_mask_bits(step, 1));
             let (squares, common) = table_squares(&table, stride);
             // Key bits are 1/2 plus or minus 1/2: half of the variance that comes through the key is
             // common to the coefficients.
@@ -33,7 +34,7 @@ impl ParameterSet {
             (stride * stride) as f64 * met
         });
         let largest = f64::from(levels).powi(2);
-        let own = scale_variance + self.packing_rounding_variance();
+        let own = scale_variance + self.packing_rounding_variance(1);
         largest * own + packed.sum::<f64>() + self.lut_output_variance(precision)
     }
 

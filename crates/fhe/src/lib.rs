@@ -33,7 +33,7 @@ pub use linear::linear;
 pub use lookup::PreparedTable;
 pub use lut::PreparedLut;
 pub use message::{EncryptedBag, EncryptedScores};
-pub use ring::{add, extract, multiply, pack, pack_at, shift};
+pub use ring::{Ggsw, PreparedMatrix, SeededGgsw, add, extract, multiply, pack, pack_at, shift};
 pub use scaled::scaled_lut;
 pub use wire::{content_id, size_limit};
 

@@ -4,9 +4,9 @@ mod common;
 
 use std::sync::OnceLock;
 
-use cipherformer_circuit::{Function, Precision};
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, INSECURE_TOY};
+use cipherformer_circuit::{Function, Precision};
 use cipherformer_fhe::{FheError, PreparedLut, linear, pack, scaled_lut};
 use common::{Client, client};
 use proptest::prelude::*;

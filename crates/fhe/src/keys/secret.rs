@@ -160,6 +160,23 @@ impl SecretKey {
         scalars
     }
 
+    /// Encrypts torus values in one ring ciphertext, at coefficients 0 and up. The noise is `fresh_variance`.
+    ///
+    /// # Panics
+    /// If there are more than N.
+    pub fn encrypt_packed(&self, torus: &[u64]) -> Packed {
+        assert!(torus.len() <= self.parameters.ring_dimension, "too many");
+        let mut plaintext = Zeroizing::new(vec![0; self.parameters.ring_dimension]);
+        plaintext[..torus.len()].copy_from_slice(torus);
+        let list = self.encrypt_seeded(&plaintext);
+        let list = list.decompress_into_glwe_ciphertext_list();
+        Packed::from_container(
+            list.into_container(),
+            convert::ring_size(self.parameters),
+            convert::modulus(),
+        )
+    }
+
     /// Decrypts scalars to torus values, noise included.
     pub fn decrypt_scalars(&self, scalars: &Scalars) -> Vec<u64> {
         let decrypt = |value| decrypt_lwe_ciphertext(&self.scalar(), &value).0;

@@ -1,13 +1,18 @@
 //! Arithmetic on RLWE ciphertexts under the ring key.
 
 pub(crate) mod automorphism;
+mod external;
 pub(crate) mod key_switch;
+mod matrix;
 mod packing;
 pub(crate) mod product;
 
 use tfhe::core_crypto::prelude::*;
+use zeroize::Zeroizing;
 
 pub(crate) use automorphism::AutomorphismKeys;
+pub use external::{Ggsw, SeededGgsw};
+pub use matrix::PreparedMatrix;
 pub use packing::{pack, pack_at};
 pub use product::multiply;
 
@@ -60,4 +65,20 @@ fn times_monomial(polynomials: &mut [u64], exponent: usize, size: usize) {
         let negated = if turns % 2 == 0 { wrapped } else { others };
         negated.iter_mut().for_each(|x| *x = x.wrapping_neg());
     }
+}
+
+/// The product modulo X^N + 1 and 2^64, for secrets: slow, and wiped.
+fn negacyclic(a: &[u64], b: &[u64]) -> Zeroizing<Vec<u64>> {
+    let size = a.len();
+    let mut product = Zeroizing::new(vec![0u64; size]);
+    for (i, x) in a.iter().enumerate().filter(|(_, x)| **x != 0) {
+        let (staying, wrapping) = b.split_at(size - i);
+        for (out, y) in product[i..].iter_mut().zip(staying) {
+            *out = out.wrapping_add(x.wrapping_mul(*y));
+        }
+        for (out, y) in product[..i].iter_mut().zip(wrapping) {
+            *out = out.wrapping_sub(x.wrapping_mul(*y));
+        }
+    }
+    product
 }

@@ -7,6 +7,7 @@
 //! 2^64 / N, which the factor N turns into a multiple of 2^64.
 
 use rayon::join;
+use tfhe::core_crypto::prelude::PolynomialSize;
 
 use super::automorphism::substitute;
 use super::key_switch::Workspace;
@@ -64,15 +65,47 @@ pub fn pack_at(values: &Scalars, slots: &[usize], key: &EvaluationKey) -> Result
     }
     let leaves = values.as_ref().chunks(size + 1).zip(slots);
     let leaves = leaves.map(|(value, &slot)| Leaf { value, slot }).collect();
-    let mut work = Work::new(key);
-    let packed = merge(leaves, size.ilog2(), key, &mut work);
+    let tree = Tree {
+        key,
+        bottom: 0,
+        embed,
+    };
+    let packed = tree.merge(leaves, size.ilog2(), &mut Work::new(key));
     let size = convert::ring_size(key.parameters);
     Ok(Packed::from_container(packed, size, convert::modulus()))
 }
 
-/// An LWE value and the coefficient it goes to, in units of its subtree's stride.
-struct Leaf<'a> {
-    value: &'a [u64],
+/// Packs ciphertexts that hold `held` values each, at the multiples of `N / held`; those of ciphertext l move up by
+/// `l * unit`, `unit` being `N / held` divided by the number of ciphertexts up to a power of two. Whatever else the
+/// ciphertexts hold is removed.
+///
+/// Cost: one automorphism a ciphertext, and those of the steps above. Noise: `merging_variance` on top of the
+/// inputs'.
+pub(crate) fn merge_packed(ciphertexts: Vec<Vec<u64>>, held: usize, key: &EvaluationKey) -> Packed {
+    let size = key.parameters.ring_dimension;
+    let bottom = held.ilog2();
+    let unit = (size / held) / ciphertexts.len().next_power_of_two();
+    let leaves = ciphertexts.into_iter().enumerate();
+    let leaves = leaves.map(|(l, value)| Leaf {
+        value,
+        slot: l * unit,
+    });
+    let tree = Tree {
+        key,
+        bottom,
+        embed: |mut ciphertext: Vec<u64>| {
+            let bits = (size / held).ilog2();
+            ciphertext.iter_mut().for_each(|x| *x = divided(*x, bits));
+            ciphertext
+        },
+    };
+    let packed = tree.merge(leaves.collect(), size.ilog2(), &mut Work::new(key));
+    Packed::from_container(packed, PolynomialSize(size), convert::modulus())
+}
+
+/// What is packed, and the coefficient it goes to, in units of its subtree's stride.
+struct Leaf<T> {
+    value: T,
     slot: usize,
 }
 
@@ -92,56 +125,77 @@ impl Work {
     }
 }
 
-/// Merges leaves with distinct slots below 2^depth: those of even slot, those of odd slot, then both, as
-/// `(even + X^s odd) + auto(even - X^s odd)` with `s = N / 2^depth`; a side without leaves is zero.
-fn merge(leaves: Vec<Leaf>, depth: u32, key: &EvaluationKey, work: &mut Work) -> Vec<u64> {
-    if depth == 0 {
-        return embed(leaves[0].value);
-    }
-    let size = key.parameters.ring_dimension;
-    let stride = size >> depth;
-    let (mut even, mut odd): (Vec<_>, Vec<_>) =
-        leaves.into_iter().partition(|leaf| leaf.slot % 2 == 0);
-    even.iter_mut()
-        .chain(&mut odd)
-        .for_each(|leaf| leaf.slot /= 2);
-    if even.is_empty() || odd.is_empty() {
-        let alone = if even.is_empty() { 1 } else { 0 };
-        let side = if alone == 1 { odd } else { even };
-        let mut sum = merge(side, depth - 1, key, work);
-        rotate(&sum, depth, &mut work.rotated);
-        key.automorphisms
-            .add_switched(depth, &work.rotated, &mut sum, &mut work.switch);
-        // auto(-X^s odd) = X^s auto(odd)
-        times_monomial(&mut sum, alone * stride, size);
-        return sum;
-    }
-    let (mut sum, mut difference) = merge_both(even, odd, depth - 1, key, work);
-    times_monomial(&mut difference, stride, size);
-    for (even, odd) in sum.iter_mut().zip(&mut difference) {
-        (*even, *odd) = (even.wrapping_add(*odd), even.wrapping_sub(*odd));
-    }
-    rotate(&difference, depth, &mut work.rotated);
-    key.automorphisms
-        .add_switched(depth, &work.rotated, &mut sum, &mut work.switch);
-    sum
+/// How a list of leaves becomes one ciphertext.
+struct Tree<'a, F> {
+    key: &'a EvaluationKey,
+    /// The depth of the leaves: 2^bottom values each.
+    bottom: u32,
+    /// A leaf as a ciphertext, divided by what the steps above multiply.
+    embed: F,
 }
 
-/// [`merge`] of both sides, at once where that pays.
-fn merge_both(
-    even: Vec<Leaf>,
-    odd: Vec<Leaf>,
-    depth: u32,
-    key: &EvaluationKey,
-    work: &mut Work,
-) -> (Vec<u64>, Vec<u64>) {
-    if even.len() + odd.len() < WIDE {
-        return (merge(even, depth, key, work), merge(odd, depth, key, work));
+impl<F> Tree<'_, F> {
+    /// Merges leaves with distinct slots below 2^(depth - bottom): those of even slot, those of odd slot,
+    /// then both, as `(even + X^s odd) + auto(even - X^s odd)` with `s = N / 2^depth`; a side without leaves
+    /// is zero.
+    fn merge<T: Send>(&self, mut leaves: Vec<Leaf<T>>, depth: u32, work: &mut Work) -> Vec<u64>
+    where
+        F: Fn(T) -> Vec<u64> + Sync,
+    {
+        if depth == self.bottom {
+            let leaf = leaves.pop().expect("no side without leaves is merged");
+            return (self.embed)(leaf.value);
+        }
+        let size = self.key.parameters.ring_dimension;
+        let stride = size >> depth;
+        let (mut even, mut odd): (Vec<_>, Vec<_>) =
+            leaves.into_iter().partition(|leaf| leaf.slot % 2 == 0);
+        even.iter_mut()
+            .chain(&mut odd)
+            .for_each(|leaf| leaf.slot /= 2);
+        if even.is_empty() || odd.is_empty() {
+            let alone = if even.is_empty() { 1 } else { 0 };
+            let side = if alone == 1 { odd } else { even };
+            let mut sum = self.merge(side, depth - 1, work);
+            rotate(&sum, depth, &mut work.rotated);
+            self.key
+                .automorphisms
+                .add_switched(depth, &work.rotated, &mut sum, &mut work.switch);
+            // auto(-X^s odd) = X^s auto(odd)
+            times_monomial(&mut sum, alone * stride, size);
+            return sum;
+        }
+        let (mut sum, mut difference) = self.merge_both(even, odd, depth - 1, work);
+        times_monomial(&mut difference, stride, size);
+        for (even, odd) in sum.iter_mut().zip(&mut difference) {
+            (*even, *odd) = (even.wrapping_add(*odd), even.wrapping_sub(*odd));
+        }
+        rotate(&difference, depth, &mut work.rotated);
+        self.key
+            .automorphisms
+            .add_switched(depth, &work.rotated, &mut sum, &mut work.switch);
+        sum
     }
-    join(
-        || merge(even, depth, key, work),
-        || merge(odd, depth, key, &mut Work::new(key)),
-    )
+
+    /// [`Tree::merge`] of both sides, at once where that pays.
+    fn merge_both<T: Send>(
+        &self,
+        even: Vec<Leaf<T>>,
+        odd: Vec<Leaf<T>>,
+        depth: u32,
+        work: &mut Work,
+    ) -> (Vec<u64>, Vec<u64>)
+    where
+        F: Fn(T) -> Vec<u64> + Sync,
+    {
+        if even.len() + odd.len() < WIDE {
+            return (self.merge(even, depth, work), self.merge(odd, depth, work));
+        }
+        join(
+            || self.merge(even, depth, work),
+            || self.merge(odd, depth, &mut Work::new(self.key)),
+        )
+    }
 }
 
 /// Both polynomials of a ciphertext, X^(2^i + 1) put for X.
@@ -155,9 +209,7 @@ fn rotate(ciphertext: &[u64], i: u32, rotated: &mut [u64]) {
 /// The RLWE ciphertext with the LWE's value, divided by N, in coefficient 0; the rest is arbitrary.
 fn embed(lwe: &[u64]) -> Vec<u64> {
     let size = lwe.len() - 1;
-    let bits = size.ilog2();
-    // Signed: a mean would gather at the frequencies that the key amplifies most.
-    let divide = |x: u64| ((rounded_shift(x, bits) << bits) as i64 >> bits) as u64;
+    let divide = |x: u64| divided(x, size.ilog2());
     let mut glwe = vec![0; 2 * size];
     glwe[0] = divide(lwe[0]);
     for (out, &x) in glwe[1..size].iter_mut().zip(lwe[1..size].iter().rev()) {
@@ -165,4 +217,10 @@ fn embed(lwe: &[u64]) -> Vec<u64> {
     }
     glwe[size] = divide(lwe[size]);
     glwe
+}
+
+/// A torus element divided by 2^bits, rounded, as an integer. Signed: a mean would gather at the
+/// frequencies that the key amplifies most.
+fn divided(x: u64, bits: u32) -> u64 {
+    ((rounded_shift(x, bits) << bits) as i64 >> bits) as u64
 }

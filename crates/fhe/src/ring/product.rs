@@ -19,6 +19,7 @@ use crate::convert;
 use crate::fft::{Fourier, Transform, add_product};
 use crate::keys::{EvaluationKey, SecretKey};
 use crate::ring::key_switch::{self, Workspace};
+use crate::ring::negacyclic;
 
 /// A factor: alpha and beta in the Fourier domain.
 struct Operand {
@@ -88,17 +89,7 @@ pub(crate) fn generate(secret: &SecretKey) -> SeededGlweCiphertextListOwned<u64>
     let ring = secret.ring();
     let signs = ring.as_ref().iter().map(|bit| (2 * bit).wrapping_sub(1));
     let signs = Zeroizing::new(signs.collect::<Vec<u64>>());
-    let size = signs.len();
-    let mut square = Zeroizing::new(vec![0u64; size]);
-    for (i, x) in signs.iter().enumerate() {
-        let (wrapping, staying) = (signs[size - i..].iter(), signs[..size - i].iter());
-        for (out, y) in square[i..].iter_mut().zip(staying) {
-            *out = out.wrapping_add(x.wrapping_mul(*y));
-        }
-        for (out, y) in square[..i].iter_mut().zip(wrapping) {
-            *out = out.wrapping_sub(x.wrapping_mul(*y));
-        }
-    }
+    let square = negacyclic(&signs, &signs);
     key_switch::generate(secret, &[square])
 }
 

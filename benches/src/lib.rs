@@ -1,4 +1,6 @@
-//! What the benchmarks share: a client's keys, and the shipped circuits.
+//! What the benchmarks share: a client's keys, the shipped circuits, and the layer of GPT-2's shape.
+
+pub mod gpt2;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -7,7 +7,7 @@ use cipherformer_circuit::{At, Circuit, Engine, ParameterSet, Precision};
 
 use crate::error::FheError;
 use crate::keys::EvaluationKey;
-use crate::linear::linear;
+use crate::linear::{concat, linear};
 use crate::lookup::PreparedTable;
 use crate::lut::PreparedLut;
 use crate::message::{EncryptedBag, EncryptedScores};
@@ -112,9 +112,7 @@ impl Engine for Encrypted<'_> {
     type Error = FheError;
 
     fn concat(&mut self, parts: &[&Scalars]) -> Scalars {
-        let values: Vec<&[u64]> = parts.iter().map(|part| part.as_ref()).collect();
-        let size = convert::scalar_size(self.key.parameters);
-        Scalars::from_container(values.concat(), size, convert::modulus())
+        concat(parts)
     }
 
     fn lookup(&mut self, at: At<'_>, input: &EncryptedBag) -> Result<Scalars, FheError> {

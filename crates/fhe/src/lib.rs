@@ -29,7 +29,7 @@ mod wire;
 pub use encrypted::{Counters, Encrypted, PreparedCircuit};
 pub use error::FheError;
 pub use keys::{EvaluationKey, SecretKey, SeededEvaluationKey};
-pub use linear::linear;
+pub use linear::{add_constants, concat, linear, split};
 pub use lookup::PreparedTable;
 pub use lut::PreparedLut;
 pub use message::{EncryptedBag, EncryptedScores};

@@ -1,4 +1,4 @@
-//! Integer weights times scalars: exact, without a bootstrap.
+//! Integer weights times scalars, and lists of scalars: exact, without a bootstrap.
 
 use cipherformer_circuit::graph::IntMatrix;
 use rayon::prelude::*;
@@ -43,4 +43,39 @@ pub fn linear(weights: &IntMatrix, bias: &[f64], values: &Scalars) -> Result<Sca
         LweSize(size),
         convert::modulus(),
     ))
+}
+
+/// Adds constants, in torus units.
+///
+/// # Errors
+/// Another number of constants than of values.
+pub fn add_constants(values: &mut Scalars, constants: &[f64]) -> Result<(), FheError> {
+    let count = values.lwe_ciphertext_count().0;
+    if count != constants.len() {
+        return Err(FheError::Shape {
+            operation: "add constants",
+            expected: format!("{count} constants"),
+            got: constants.len().to_string(),
+        });
+    }
+    for (mut value, &constant) in values.iter_mut().zip(constants) {
+        let body = value.get_mut_body().data;
+        *body = body.wrapping_add(to_torus(constant));
+    }
+    Ok(())
+}
+
+/// Several lists as one. They are of the same dimension, and at least one.
+pub fn concat(parts: &[&Scalars]) -> Scalars {
+    let values: Vec<&[u64]> = parts.iter().map(|part| part.as_ref()).collect();
+    Scalars::from_container(values.concat(), parts[0].lwe_size(), convert::modulus())
+}
+
+/// One list as several of `length` values each, the last one perhaps shorter.
+pub fn split(values: &Scalars, length: usize) -> Vec<Scalars> {
+    let size = values.lwe_size();
+    let parts = values.as_ref().chunks(length * size.0);
+    parts
+        .map(|part| Scalars::from_container(part.to_vec(), size, convert::modulus()))
+        .collect()
 }

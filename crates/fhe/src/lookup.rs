@@ -8,10 +8,10 @@ use cipherformer_circuit::graph::IntMatrix;
 use rayon::prelude::*;
 use tfhe::core_crypto::prelude::*;
 
-use crate::Scalars;
 use crate::convert;
 use crate::error::FheError;
 use crate::fft::{Fourier, Transform, add_product};
+use crate::{Packed, Scalars};
 
 /// A table in the Fourier domain; 8 N bytes per column and ring ciphertext.
 #[derive(Debug)]
@@ -50,23 +50,24 @@ impl PreparedTable {
         Ok(Self { columns, size })
     }
 
+    /// How many ring products [`PreparedTable::apply`] makes.
+    pub fn ring_products(&self) -> usize {
+        self.columns.iter().map(Vec::len).sum()
+    }
+
     /// One scalar per column, exact: the noise is the bag's times the column's 2-norm.
     ///
     /// Cost: `width * blocks` ring products, on all cores.
     ///
     /// # Errors
     /// A bag of another number of ciphertexts than the table has blocks.
-    pub fn apply(&self, bag: &GlweCiphertextListOwned<u64>) -> Result<Scalars, FheError> {
+    pub fn apply(&self, bag: &[Packed]) -> Result<Scalars, FheError> {
         let blocks = self.columns.first().map_or(0, Vec::len);
-        if bag.glwe_ciphertext_count().0 != blocks || bag.polynomial_size() != self.size {
+        if bag.len() != blocks || bag.iter().any(|b| b.polynomial_size() != self.size) {
             return Err(FheError::Shape {
                 operation: "lookup",
                 expected: format!("{blocks} ring ciphertexts of dimension {}", self.size.0),
-                got: format!(
-                    "{} of dimension {}",
-                    bag.glwe_ciphertext_count().0,
-                    bag.polynomial_size().0
-                ),
+                got: format!("{} ring ciphertexts", bag.len()),
             });
         }
         let mut transform = Transform::new(self.size);

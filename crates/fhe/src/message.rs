@@ -111,7 +111,7 @@ impl EncryptedBag {
     }
 
     /// The ciphertexts with their masks expanded.
-    pub fn expand(&self, parameters: &ParameterSet) -> GlweCiphertextListOwned<u64> {
+    pub fn expand(&self, parameters: &ParameterSet) -> Vec<Packed> {
         let bodies: Vec<u64> = self.bodies.iter().map(|&x| u64::from(x) << 32).collect();
         SeededGlweCiphertextList::from_container(
             bodies,
@@ -121,6 +121,12 @@ impl EncryptedBag {
             convert::modulus(),
         )
         .decompress_into_glwe_ciphertext_list()
+        .iter()
+        .map(|ciphertext| {
+            let size = ciphertext.polynomial_size();
+            Packed::from_container(ciphertext.as_ref().to_vec(), size, convert::modulus())
+        })
+        .collect()
     }
 }
 

@@ -88,6 +88,11 @@ impl PreparedMatrix {
         (0..self.outputs).map(slot).collect()
     }
 
+    /// How many ring products [`PreparedMatrix::apply`] makes.
+    pub fn ring_products(&self) -> usize {
+        self.rows.len() * self.rows[0].len()
+    }
+
     /// The product: output i at coefficient `slots()[i]`, 0 elsewhere. Noise: the vector's times the rows' 2-norm,
     /// and `merging_variance(N / w)`.
     ///

@@ -1,0 +1,28 @@
+//! The published yardstick: attention of the shape of GPT-2 small's first layer, on ciphertexts.
+//!
+//! Token i is a vector x_i of 768 numbers, the output of the layer's norm. Softmax only needs, of the scores
+//! of one token, what differs from position to position:
+//!
+//! ```text
+//! s_ij = (W_q x_i + b_q) . (W_k x_j + b_k) / 8  =  (x_i, 1) . A (x_j) + what is the same for all j
+//! o_i  = sum over heads of W_o (sum_j p_ij (W_v x_j + b_v)) + b_o  =  sum over heads of M (sum_j p_ij x_j) + b
+//! ```
+//!
+//! with matrices A (769 x 768) and M (768 x 768) a head. The client sends each token twice: packed, in
+//! blocks of [`BLOCK`] values, and as GGSW. The server makes A x_j packed ([`PreparedMatrix`]), the scores
+//! by external products with the GGSW of x_i, softmax by LUTs ([`softmax`]), the mixtures of inputs by external
+//! products with the GGSW of x_j, and the outputs by clear ring products. So only softmax needs LUTs.
+//!
+//! [`PreparedMatrix`]: cipherformer_fhe::PreparedMatrix
+
+mod layer;
+mod model;
+mod plan;
+mod softmax;
+
+pub use layer::{Counters, Layer, Times, Token};
+pub use model::{HEADS, Model, mean_entropy};
+pub use plan::Plan;
+
+/// Inputs of one ciphertext: 32 outputs come out of one ring product, 12 of which add up.
+const BLOCK: usize = 64;

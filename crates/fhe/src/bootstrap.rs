@@ -7,9 +7,8 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cipherformer_circuit::Precision;
+use cipherformer_circuit::{ParameterSet, Precision};
 use rayon::prelude::*;
-use tfhe::core_crypto::fft_impl::fft64::crypto::bootstrap::batch_blind_rotate_assign_scratch;
 use tfhe::core_crypto::prelude::*;
 
 use crate::Scalars;
@@ -17,9 +16,10 @@ use crate::convert::{self, rounded_shift};
 use crate::error::FheError;
 use crate::interleave;
 use crate::keys::EvaluationKey;
+use crate::rotation::{Accumulator, Exponent};
 
 /// At most this many values share one pass over the bootstrapping key; more do not fit the cache.
-const BATCH: usize = 8;
+const BATCH: usize = 16;
 
 /// What a blind rotation rotates: N torus values in the clear, or a ciphertext of them in the blind
 /// rotation's ring, body last. Values may share one.
@@ -73,113 +73,59 @@ fn bootstrap_batch(
     let parameters = key.parameters;
     let scalar_size = convert::scalar_size(parameters);
     let values: Vec<&[u64]> = input.chunks(scalar_size.0).collect();
-    let log_modulus = convert::bootstrap_size(parameters).to_blind_rotation_input_modulus_log();
+    let log_modulus = parameters.bootstrap_polynomial_size.ilog2() + 1;
     let small = key.key_switch.apply(&values);
-    let switched: Vec<SwitchedLwe> = small
-        .iter()
-        .map(|value| SwitchedLwe::new(value, log_modulus))
-        .collect();
-    let accumulators = rotate(tables, &switched, precision, key);
+    let exponents: Vec<Exponent> = small.iter().map(|x| exponent(x, log_modulus)).collect();
+    let accumulators = tables.iter().map(|table| accumulator(table, parameters));
+    let mut accumulators: Vec<Accumulator> = accumulators.collect();
+    key.bootstrap
+        .rotate(&mut accumulators, &exponents, precision);
     for (accumulator, output) in accumulators.iter().zip(output.chunks_mut(scalar_size.0)) {
-        extract(&accumulator, output);
+        extract(accumulator, parameters, output);
     }
 }
 
-/// Every table rotated by its value: accumulators whose coefficient 0 is what was looked up.
-fn rotate(
-    tables: &[Table],
-    values: &[SwitchedLwe],
-    precision: Precision,
-    key: &EvaluationKey,
-) -> GlweCiphertextListOwned<u64> {
-    let size = convert::bootstrap_size(key.parameters);
-    let glwe_size = convert::bootstrap_glwe_size(key.parameters);
-    let count = CiphertextCount(tables.len());
-    let mut accumulators = GlweCiphertextList::new(
-        0,
-        glwe_size,
-        size,
-        GlweCiphertextCount(count.0),
-        convert::modulus(),
-    );
-    for (mut accumulator, table) in accumulators.iter_mut().zip(tables) {
-        // A table in the clear is the body of a ciphertext whose masks are 0.
-        let accumulator = accumulator.as_mut();
-        let masks = accumulator.len() - table.len();
-        accumulator[masks..].copy_from_slice(table);
-    }
-    let fft = Fft::new(size);
-    let mut buffers = ComputationBuffers::new();
-    let scratch = batch_blind_rotate_assign_scratch::<u64>(glwe_size, size, count, fft.as_view());
-    buffers.resize(scratch.unaligned_bytes_required());
-    key.bootstrap(precision)
-        .as_view()
-        .batch_blind_rotate_assign(
-            accumulators.as_mut_view(),
-            values,
-            fft.as_view(),
-            buffers.stack(),
-        );
-    accumulators
+/// A table in the clear is the body of a ciphertext whose masks are 0.
+fn accumulator(table: &Table, parameters: &ParameterSet) -> Accumulator {
+    let polynomials = parameters.bootstrap_glwe_dimension + 1;
+    let mut accumulator = vec![0; polynomials * parameters.bootstrap_polynomial_size];
+    let masks = accumulator.len() - table.len();
+    accumulator[masks..].copy_from_slice(table);
+    accumulator
 }
 
 /// Coefficient 0 of an accumulator as a scalar under the ring key.
-fn extract(accumulator: &GlweCiphertext<&[u64]>, output: &mut [u64]) {
-    let k = accumulator.glwe_size().to_glwe_dimension().0;
+fn extract(accumulator: &Accumulator, parameters: &ParameterSet, output: &mut [u64]) {
+    let size = convert::bootstrap_size(parameters);
+    let glwe = GlweCiphertext::from_container(accumulator.as_slice(), size, convert::modulus());
     let mut split = LweCiphertext::new(0, LweSize(output.len()), convert::modulus());
-    extract_lwe_sample_from_glwe_ciphertext(accumulator, &mut split, MonomialDegree(0));
+    extract_lwe_sample_from_glwe_ciphertext(&glwe, &mut split, MonomialDegree(0));
     let (body, mask) = split.as_ref().split_last().expect("a body is always there");
     let (output_body, output_mask) = output.split_last_mut().expect("a body is always there");
-    interleave::join(mask, k, output_mask);
+    interleave::join(mask, parameters.bootstrap_glwe_dimension, output_mask);
     *output_body = *body;
 }
 
-/// An LWE ciphertext modulo 2N.
-struct SwitchedLwe {
-    mask: Vec<usize>,
-    body: usize,
-    log_modulus: CiphertextModulusLog,
-}
-
-impl SwitchedLwe {
-    /// Shifts the phase by 1/4, into the table's range; rounds the mask and floors the body, after
-    /// taking from the body the mean of what rounding the mask does to the phase: half of the
-    /// rounding errors, as half of the key bits are 1.
-    fn new(value: &[u32], log_modulus: CiphertextModulusLog) -> Self {
-        let shift = 32 - log_modulus.0 as u32;
-        let (body, mask) = value.split_last().expect("a body is always there");
-        let mut errors = 0i32;
-        let mask = mask
-            .iter()
-            .map(|&x| {
-                let rounded = rounded_shift(u64::from(x), shift) as u32;
-                errors = errors.wrapping_add((rounded << shift).wrapping_sub(x) as i32);
-                (rounded as usize) & ((1 << log_modulus.0) - 1)
-            })
-            .collect();
-        let body = body.wrapping_add(1 << 30).wrapping_add((errors / 2) as u32);
-        Self {
-            mask,
-            body: (body >> shift) as usize,
-            log_modulus,
-        }
-    }
-}
-
-impl ModulusSwitchedLweCiphertext<usize> for SwitchedLwe {
-    fn log_modulus(&self) -> CiphertextModulusLog {
-        self.log_modulus
-    }
-
-    fn lwe_dimension(&self) -> LweDimension {
-        LweDimension(self.mask.len())
-    }
-
-    fn body(&self) -> usize {
-        self.body
-    }
-
-    fn mask(&self) -> impl ExactSizeIterator<Item = usize> + '_ {
-        self.mask.iter().copied()
+/// A value modulo 2N.
+///
+/// Shifts the phase by 1/4, into the table's range; rounds the mask and floors the body, after
+/// taking from the body the mean of what rounding the mask does to the phase: half of the
+/// rounding errors, as half of the key bits are 1.
+fn exponent(value: &[u32], log_modulus: u32) -> Exponent {
+    let shift = 32 - log_modulus;
+    let (body, mask) = value.split_last().expect("a body is always there");
+    let mut errors = 0i32;
+    let mask = mask
+        .iter()
+        .map(|&x| {
+            let rounded = rounded_shift(u64::from(x), shift) as u32;
+            errors = errors.wrapping_add((rounded << shift).wrapping_sub(x) as i32);
+            (rounded as usize) & ((1 << log_modulus) - 1)
+        })
+        .collect();
+    let body = body.wrapping_add(1 << 30).wrapping_add((errors / 2) as u32);
+    Exponent {
+        mask,
+        body: (body >> shift) as usize,
     }
 }

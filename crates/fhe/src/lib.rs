@@ -15,6 +15,7 @@ mod convert;
 mod encrypted;
 mod error;
 mod fft;
+mod gadget;
 mod interleave;
 mod key_switch;
 mod keys;
@@ -23,6 +24,7 @@ mod lookup;
 mod lut;
 mod message;
 mod ring;
+mod rotation;
 mod scaled;
 mod wire;
 

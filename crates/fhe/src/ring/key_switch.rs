@@ -8,6 +8,7 @@ use zeroize::Zeroizing;
 
 use crate::convert;
 use crate::fft::{Fourier, Transform, add_product};
+use crate::gadget::Gadget;
 use crate::keys::SecretKey;
 
 /// Encryptions of one polynomial T under the ring key, times `2^-(base_log * level)` for every level.
@@ -99,29 +100,13 @@ impl RingKeySwitchKey {
     ///
     /// Cost: one forward FFT a level.
     pub(crate) fn multiply(&self, polynomial: &[u64], work: &mut Workspace) {
-        let Decomposition { base_log, levels } = self.gadget;
-        let half = 1u64 << (base_log - 1);
-        // Half a base added at every digit makes all digits non-negative, without carries between
-        // them; and half a unit of the last digit rounds.
-        let shift = |level: u32| 64 - base_log * level;
-        let offset = (1..=levels).fold(1 << (shift(levels) - 1), |sum: u64, level| {
-            sum.wrapping_add(half << shift(level))
-        });
-        let mask = (1u64 << base_log) - 1;
+        let gadget = Gadget::new(self.gadget);
         for sum in &mut work.product {
             sum.fill(Default::default());
         }
         for (key, level) in self.levels.iter().zip(1..) {
-            let shift = shift(level);
-            work.transform.forward(
-                polynomial,
-                &mut work.digits,
-                #[inline(always)]
-                |x| {
-                    let digit = (x.wrapping_add(offset) >> shift) & mask;
-                    digit.wrapping_sub(half) as i64 as f64
-                },
-            );
+            work.transform
+                .forward(polynomial, &mut work.digits, gadget.digit(level));
             for (sum, key) in work.product.iter_mut().zip(key) {
                 add_product(sum, &work.digits, key);
             }

@@ -5,7 +5,7 @@ use crate::graph::{Node, Value};
 use crate::manifest::{MAX_CONTEXT, MAX_LABELS};
 use crate::model::{Dense, Embedding};
 use crate::parameters::ParameterSet;
-use crate::transformer::{AttentionNumerics, Matrix, Transformer, TransformerBlock};
+use crate::transformer::{Matrix, Transformer, TransformerBlock};
 
 /// A table with at least one row and column, and a step and a bias for each column.
 pub(crate) fn check_embedding(embedding: &Embedding) -> Result<(), CircuitError> {
@@ -126,27 +126,7 @@ pub(crate) fn check_transformer(
     }
     for attention in &model.attention {
         check_matrix("attention.output", &attention.output, [width, inner])?;
-        let AttentionNumerics {
-            score_step,
-            score_range,
-            cap,
-            gain,
-            floor,
-            mean_range,
-            mix_range,
-            value_step,
-        } = attention.numerics;
-        let all = [
-            score_step,
-            score_range,
-            cap,
-            gain,
-            floor,
-            mean_range,
-            mix_range,
-            value_step,
-        ];
-        check_positive("attention", &all)?;
+        check_positive("attention", &attention.numerics.all())?;
     }
     for block in &model.blocks {
         check_block(block, width, inner)?;

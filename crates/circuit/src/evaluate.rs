@@ -201,11 +201,14 @@ pub fn evaluate_next<E: Engine>(
         nodes: circuit.nodes(state.position),
         engine,
         outputs: Vec::new(),
-        kept: state.kept.clone(),
+        kept: &state.kept,
+        appended: Vec::new(),
         luts_before: 0,
     };
     let response = interpreter.run(state.position, input, observer)?;
-    state.kept = interpreter.kept;
+    for (cache, sum) in interpreter.appended {
+        state.kept[cache] = Some(sum);
+    }
     state.position += 1;
     Ok(response)
 }
@@ -221,7 +224,9 @@ struct Interpreter<'a, E: Engine> {
     nodes: &'a [Node],
     engine: &'a mut E,
     outputs: Vec<Output<E>>,
-    kept: Vec<Option<E::Packed>>,
+    /// What earlier positions left, and what is to replace it once all went well.
+    kept: &'a [Option<E::Packed>],
+    appended: Vec<(usize, E::Packed)>,
     luts_before: usize,
 }
 
@@ -295,7 +300,7 @@ impl<E: Engine> Interpreter<'_, E> {
             Op::Append { cache, shift } => {
                 let (kept, new) = (self.kept[*cache].as_ref(), packed(&self.outputs, inputs[0]));
                 let sum = self.engine.append(at, *shift, kept, new)?;
-                self.kept[*cache] = Some(sum.clone());
+                self.appended.push((*cache, sum.clone()));
                 Output::Packed(sum)
             }
             Op::Product { modulus, outputs } => {

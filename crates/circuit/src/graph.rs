@@ -4,59 +4,15 @@
 //! range fills as much of the torus as noise allows. Ciphertexts carry that value plus noise.
 
 use crate::function::Function;
+pub use crate::matrix::Matrix;
 use crate::parameters::Precision;
 
 /// A node's index in the circuit's list; inputs always come before their users.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NodeId(pub usize);
 
-/// A matrix of small integers, row-major.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct IntMatrix {
-    rows: usize,
-    columns: usize,
-    data: Vec<i8>,
-}
-
-impl IntMatrix {
-    /// `data` holds `rows * columns` integers, row by row; `None` when it does not.
-    pub fn new(rows: usize, columns: usize, data: Vec<i8>) -> Option<Self> {
-        (rows.checked_mul(columns) == Some(data.len())).then_some(Self {
-            rows,
-            columns,
-            data,
-        })
-    }
-
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Number of columns.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// All integers, row by row.
-    pub fn data(&self) -> &[i8] {
-        &self.data
-    }
-
-    /// One row.
-    pub fn row(&self, row: usize) -> &[i8] {
-        &self.data[row * self.columns..(row + 1) * self.columns]
-    }
-
-    /// One column, top to bottom.
-    pub fn column(&self, column: usize) -> impl Iterator<Item = i8> + '_ {
-        self.data
-            .iter()
-            .skip(column)
-            .step_by(self.columns.max(1))
-            .copied()
-    }
-}
+/// A matrix of small integers.
+pub type IntMatrix = Matrix<i8>;
 
 /// What is known of one value before anything is evaluated.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -204,18 +160,5 @@ impl Node {
             Op::Product { .. } => 1,
             _ => 0,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn matrix_rows_and_columns() {
-        let matrix = IntMatrix::new(2, 3, vec![1, 2, 3, 4, 5, 6]).expect("6 = 2 x 3");
-        assert_eq!(matrix.row(1), [4, 5, 6]);
-        assert_eq!(matrix.column(1).collect::<Vec<_>>(), [2, 5]);
-        assert!(IntMatrix::new(2, 3, vec![0; 5]).is_none());
     }
 }

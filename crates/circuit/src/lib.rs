@@ -22,6 +22,7 @@ mod function;
 pub mod graph;
 mod lower;
 mod manifest;
+mod matrix;
 mod model;
 pub mod noise;
 pub mod parameters;

@@ -10,78 +10,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A matrix of real numbers, row-major.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Matrix {
-    rows: usize,
-    columns: usize,
-    data: Vec<f32>,
-}
+use crate::matrix;
 
-impl Matrix {
-    /// `data` holds `rows * columns` numbers, row by row; `None` when it does not.
-    pub fn new(rows: usize, columns: usize, data: Vec<f32>) -> Option<Self> {
-        (rows.checked_mul(columns) == Some(data.len())).then_some(Self {
-            rows,
-            columns,
-            data,
-        })
-    }
-
-    /// Number of rows.
-    pub fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Number of columns.
-    pub fn columns(&self) -> usize {
-        self.columns
-    }
-
-    /// All numbers, row by row.
-    pub fn data(&self) -> &[f32] {
-        &self.data
-    }
-
-    /// One row.
-    pub fn row(&self, row: usize) -> &[f32] {
-        &self.data[row * self.columns..(row + 1) * self.columns]
-    }
-
-    /// Rows and columns exchanged.
-    pub fn transposed(&self) -> Self {
-        let column = |c: usize| (0..self.rows).map(move |r| self.row(r)[c]);
-        Self {
-            rows: self.columns,
-            columns: self.rows,
-            data: (0..self.columns).flat_map(column).collect(),
-        }
-    }
-
-    /// The matrix product, in `f64`, rounded once.
-    ///
-    /// # Panics
-    /// If the inner dimensions differ: callers have checked them.
-    pub fn times(&self, other: &Self) -> Self {
-        assert_eq!(self.columns, other.rows, "inner dimensions");
-        let data = (0..self.rows)
-            .flat_map(|row| {
-                (0..other.columns).map(move |column| {
-                    let terms = self.row(row).iter().enumerate();
-                    let sum: f64 = terms
-                        .map(|(i, &w)| f64::from(w) * f64::from(other.row(i)[column]))
-                        .sum();
-                    sum as f32
-                })
-            })
-            .collect();
-        Self {
-            rows: self.rows,
-            columns: other.columns,
-            data,
-        }
-    }
-}
+/// A matrix of real numbers.
+pub type Matrix = matrix::Matrix<f32>;
 
 /// A decoder-only transformer over a small vocabulary.
 #[derive(Clone, Debug, PartialEq)]
@@ -119,9 +51,9 @@ impl Transformer {
     /// alone: [vocabulary x width].
     pub fn token_residual(&self, position: usize, layer: usize) -> Matrix {
         let mut residual = self.positions[position].residual.clone();
-        let width = residual.columns;
+        let width = residual.columns();
         for block in &self.blocks[..layer.saturating_sub(1)] {
-            for row in residual.data.chunks_mut(width) {
+            for row in residual.data_mut().chunks_mut(width) {
                 add(row, &block.down_bias);
             }
         }
@@ -132,8 +64,8 @@ impl Transformer {
     pub fn token_logits(&self, position: usize) -> Matrix {
         let residual = self.token_residual(position, self.blocks.len() + 1);
         let mut logits = residual.times(&self.unembedding.transposed());
-        let width = logits.columns;
-        for row in logits.data.chunks_mut(width) {
+        let width = logits.columns();
+        for row in logits.data_mut().chunks_mut(width) {
             add(row, &self.unembedding_bias);
         }
         logits
@@ -143,6 +75,32 @@ impl Transformer {
 fn add(row: &mut [f32], bias: &[f32]) {
     for (x, b) in row.iter_mut().zip(bias) {
         *x += b;
+    }
+}
+
+impl AttentionNumerics {
+    /// All of them, in order.
+    pub(crate) fn all(self) -> [f64; 8] {
+        let Self {
+            score_step,
+            score_range,
+            cap,
+            gain,
+            floor,
+            mean_range,
+            mix_range,
+            value_step,
+        } = self;
+        [
+            score_step,
+            score_range,
+            cap,
+            gain,
+            floor,
+            mean_range,
+            mix_range,
+            value_step,
+        ]
     }
 }
 

@@ -9,7 +9,7 @@ use cipherformer_circuit::ParameterSet;
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, PRECISE_1024};
 use cipherformer_fhe::{FheError, Ggsw, Packed, PreparedMatrix, SeededGgsw, pack_at};
-use common::{Client, client, compare, random_torus};
+use common::{Client, TOLERANCE, client, compare, compare_spread, random_torus};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -117,7 +117,7 @@ proptest! {
 #[test]
 fn matrix_noise() {
     let (mut got, mut expected, mut squares) = (Vec::new(), Vec::new(), 0.0);
-    for seed in 0..8 {
+    for seed in 0..64 {
         let case = Case::random(160, 100, 64, seed);
         let (product, slots) = case.apply(real(), &PRECISE_1024);
         let all = real().secret.decrypt_packed(&product);
@@ -159,7 +159,8 @@ fn external_product_noise() {
         }
         let variance = PRECISE_1024.external_product_variance(squares / f64::from(runs), variance);
         let what = format!("external product, {what} operand");
-        compare(&what, &got, &vec![0; got.len()], variance);
+        // Not the mean: a few frequencies that key and polynomial amplify move all coefficients together.
+        compare_spread(TOLERANCE, &what, &got, &vec![0; got.len()], variance);
     }
 }
 

@@ -35,9 +35,9 @@ fn names_in_two_processes() {
         place.path().join("home"),
         Server::start(&place.path().join("data")),
     );
-    let options = format!("--prefix mar --count 2 --seed 7 --temperature {TEMPERATURE} --json");
+    let options = format!("--prefix mar --count 5 --seed 7 --temperature {TEMPERATURE} --json");
     let names = answers(&run(&home, &server, &options));
-    assert_eq!(names.len(), 2);
+    assert_eq!(names.len(), 5);
     for (name, seed) in names.iter().zip(7..) {
         assert_eq!(name["seed"], seed);
         assert!(name["seconds_per_token"].as_f64() > Some(0.0), "{name}");

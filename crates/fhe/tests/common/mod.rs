@@ -100,6 +100,23 @@ pub(crate) fn compare_within(
     expected: &[u64],
     variance: f64,
 ) {
+    let mean = compare_spread(tolerance, what, got, expected, variance);
+    // Coefficients of one ciphertext share errors: thousands of them are not as many samples.
+    let independent = got.len().min(4096) as f64;
+    assert!(
+        mean.abs() < 6.0 * (variance / independent).sqrt(),
+        "{what}: mean {mean:e}"
+    );
+}
+
+/// Compares the noise in `got` with the predicted variance; returns its mean.
+pub(crate) fn compare_spread(
+    tolerance: f64,
+    what: &str,
+    got: &[u64],
+    expected: &[u64],
+    variance: f64,
+) -> f64 {
     assert_eq!(got.len(), expected.len());
     assert!(got.len() >= 1000, "{} samples are too few", got.len());
     let errors: Vec<f64> = got
@@ -118,12 +135,7 @@ pub(crate) fn compare_within(
         100.0 * (measured / predicted - 1.0)
     );
     assert!((measured / predicted - 1.0).abs() < tolerance, "{what}");
-    // Coefficients of one ciphertext share errors: thousands of them are not as many samples.
-    let independent = count.min(4096.0);
-    assert!(
-        mean.abs() < 6.0 * measured / independent.sqrt(),
-        "{what}: mean {mean:e}"
-    );
+    mean
 }
 
 pub(crate) fn random_torus(count: usize, seed: u64) -> Vec<u64> {

@@ -53,8 +53,10 @@ impl Site {
         match self {
             Self::Score(_) => (0.0048, 0.6),
             Self::Mix(_) => (0.0048, 1.5),
-            Self::Logit => (0.001, 0.0),
-            _ => (0.0048, 0.0),
+            Self::Logit => (0.003, 0.0),
+            Self::Mean(_) | Self::MeanSquare => (0.0048, 0.0),
+            // Sums of what coarse LUTs put out.
+            Self::Residual | Self::Projection(_) | Self::Up => (0.0054, 0.0),
         }
     }
 }

@@ -28,8 +28,10 @@ pub struct NamesRecipe {
     pub weight_decay: f64,
     /// Part of the values dropped in floating point.
     pub dropout: f64,
-    /// Weight of the squares of what exceeds the ranges that are aimed at.
+    /// Weight, in floating point, of the squares of what exceeds the ranges that are aimed at.
     pub penalty: f64,
+    /// The same for tuning. Noise grows with the ranges that are found in the end, so here it is large.
+    pub tuning_penalty: f64,
     /// Weight, in tuning, of the divergence of noisy predictions from exact ones.
     pub consistency: f64,
     /// Resolution of the exponentials of scores.
@@ -63,23 +65,24 @@ impl Default for NamesRecipe {
         Self {
             width: 32,
             heads: 4,
-            tabulated_hidden: 128,
-            hidden: 64,
+            tabulated_hidden: 256,
+            hidden: 48,
             batch: 128,
-            float_steps: 4000,
-            tuning_steps: 2500,
+            float_steps: 5000,
+            tuning_steps: 8000,
             learning_rate: 8e-3,
             tuning_rate: 3e-3,
             weight_decay: 0.02,
             dropout: 0.05,
             penalty: 3.0,
-            consistency: 30.0,
+            tuning_penalty: 60.0,
+            consistency: 35.0,
             gain: 36.0,
             cap: 2.0,
             floor: 0.25,
             limits: [7, 7, 4],
             steps: [0.4, 0.4, 0.6],
-            weight_limit: 31.0,
+            weight_limit: 15.0,
             residual: 4.0,
             score: 3.5,
             mean: 1.5,

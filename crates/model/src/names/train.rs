@@ -80,9 +80,8 @@ fn float_loss(
     flow.quantized = false;
     flow.noise = Some(random);
     flow.dropout = recipe.dropout;
-    let logits = parameters.logits(batch, &mut flow)?;
-    let excess = (flow.excess * (recipe.penalty / batch.rows() as f64))?;
-    Ok((cross_entropy(&logits, &batch.target)? + excess)?)
+    let (_, loss) = logits_and_loss(parameters, batch, flow, recipe.penalty)?;
+    Ok(loss)
 }
 
 /// Cross-entropy with noise, and how far that is from the prediction without.
@@ -95,9 +94,7 @@ fn noisy_loss(
 ) -> Result<Tensor, ModelError> {
     let mut flow = Flow::new(recipe, ranges)?;
     flow.noise = Some(random);
-    let noisy = parameters.logits(batch, &mut flow)?;
-    let excess = (flow.excess * (recipe.penalty / batch.rows() as f64))?;
-    let loss = (cross_entropy(&noisy, &batch.target)? + excess)?;
+    let (noisy, loss) = logits_and_loss(parameters, batch, flow, recipe.tuning_penalty)?;
     if recipe.consistency == 0.0 {
         return Ok(loss);
     }
@@ -108,4 +105,17 @@ fn noisy_loss(
     );
     let divergence = (exact.exp()? * (exact - noisy)?)?.sum(1)?.mean_all()?;
     Ok((loss + (divergence * recipe.consistency)?)?)
+}
+
+/// Cross-entropy, and a penalty on what exceeds the ranges that are aimed at.
+fn logits_and_loss(
+    parameters: &Parameters,
+    batch: &Batch,
+    mut flow: Flow<'_>,
+    penalty: f64,
+) -> Result<(Tensor, Tensor), ModelError> {
+    let logits = parameters.logits(batch, &mut flow)?;
+    let excess = (flow.excess * (penalty / batch.rows() as f64))?;
+    let loss = (cross_entropy(&logits, &batch.target)? + excess)?;
+    Ok((logits, loss))
 }

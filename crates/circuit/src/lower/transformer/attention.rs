@@ -56,7 +56,7 @@ impl Builder<'_> {
         }
         Ok(self.scaled_lut(
             &format!("{name}.mean"),
-            Precision::Full,
+            Precision::Coarse,
             mixed,
             reciprocals,
             scales.output,

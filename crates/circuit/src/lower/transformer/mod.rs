@@ -53,6 +53,8 @@ pub(crate) fn lower_transformer(
 struct Source<'a> {
     node: NodeId,
     matrix: &'a Matrix,
+    /// The matrix that puts them into the logits.
+    in_logits: &'a Matrix,
     /// Torus units per real unit.
     scale: f64,
 }
@@ -82,6 +84,7 @@ impl<'a> Builder<'a> {
             sources.push(Source {
                 node: hidden,
                 matrix: &self.model.blocks[index].down,
+                in_logits: &self.scales.hidden_in_logits[index],
                 scale: self.scales.blocks[index].hidden,
             });
         }
@@ -95,6 +98,7 @@ impl<'a> Builder<'a> {
         Source {
             node,
             matrix: &self.model.attention[layer].output,
+            in_logits: &self.scales.attention_in_logits[layer],
             scale: self.scales.attention[layer].output,
         }
     }
@@ -123,17 +127,14 @@ impl<'a> Builder<'a> {
         let scale = self.scales.blocks[layer - 1].residual;
         let range = self.model.blocks[layer - 1].numerics.residual_range;
         let name = format!("block{}.residual", layer + 1);
-        let matrices: Vec<Matrix> = sources.iter().map(|s| s.matrix.clone()).collect();
+        let matrices: Vec<&Matrix> = sources.iter().map(|source| source.matrix).collect();
         self.sum(&name, &tokens, sources, &matrices, scale, range)
     }
 
     fn logits(&mut self, sources: &[Source<'_>]) -> Result<NodeId, CircuitError> {
         let model = self.model;
         let tokens = model.token_logits(self.position);
-        let matrices: Vec<Matrix> = sources
-            .iter()
-            .map(|source| model.unembedding.times(source.matrix))
-            .collect();
+        let matrices: Vec<&Matrix> = sources.iter().map(|source| source.in_logits).collect();
         let scale = self.scales.logits;
         self.sum(
             "logits",
@@ -151,7 +152,7 @@ impl<'a> Builder<'a> {
         name: &str,
         tokens: &Matrix,
         sources: &[Source<'_>],
-        matrices: &[Matrix],
+        matrices: &[&Matrix],
         scale: f64,
         range: f64,
     ) -> Result<NodeId, CircuitError> {
@@ -227,7 +228,7 @@ impl<'a> Builder<'a> {
         );
         Ok(self.scaled_lut(
             &format!("{name}.product"),
-            Precision::Full,
+            Precision::Coarse,
             vec![residual],
             root,
             scales.normalised,
@@ -299,7 +300,7 @@ impl<'a> Builder<'a> {
         };
         Ok(self.lut(
             &name,
-            Precision::Full,
+            Precision::Coarse,
             vec![linear],
             vec![cell; weights.len()],
         ))

@@ -7,8 +7,9 @@ use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, room, rounded};
 use crate::parameters::{ParameterSet, Precision};
 use crate::transformer::{MARGIN, Matrix, SCALED_LEVELS, Transformer, TransformerBlock};
 
-/// Largest integer weight: larger ones would round less, but leave less of the torus to what they weigh.
-const WEIGHT_LIMIT: f64 = 63.0;
+/// Largest integer weight: larger ones would round less, but add up more of the noise of what they weigh, which
+/// comes out of coarse LUTs.
+const WEIGHT_LIMIT: f64 = 15.0;
 
 /// No modulus of a product is larger: noise grows with it.
 const MODULUS_LIMIT: u64 = 1 << 16;
@@ -16,6 +17,9 @@ const MODULUS_LIMIT: u64 = 1 << 16;
 pub(super) struct Scales {
     pub(super) attention: Vec<AttentionScales>,
     pub(super) blocks: Vec<BlockScales>,
+    /// What attention outputs of every layer, and hidden activations of every block, add to the logits.
+    pub(super) attention_in_logits: Vec<Matrix>,
+    pub(super) hidden_in_logits: Vec<Matrix>,
     /// Torus units per unit of logit.
     pub(super) logits: f64,
     /// A token's weight of 1 is 1 / this on the torus: a multiple of both moduli of block 1.
@@ -58,13 +62,21 @@ impl Scales {
             .map(|block| fit(block.numerics.residual_range))
             .collect();
         // The scale of a source at which its largest weight, in any sum it enters, is the limit.
-        let source = |matrix: &Matrix, first_use: usize| {
-            let in_logits = largest(&model.unembedding.times(matrix)) * logits;
+        let source = |matrix: &Matrix, in_logits: &Matrix, first_use: usize| {
+            let in_logits = largest(in_logits) * logits;
             let in_residuals = residuals[first_use..].iter().map(|s| largest(matrix) * s);
             in_residuals.fold(in_logits, f64::max) / WEIGHT_LIMIT
         };
+        let in_logits = |matrix| model.unembedding.times(matrix);
+        let hidden_in_logits: Vec<Matrix> =
+            model.blocks.iter().map(|b| in_logits(&b.down)).collect();
+        let attention_in_logits: Vec<Matrix> = model
+            .attention
+            .iter()
+            .map(|a| in_logits(&a.output))
+            .collect();
         let blocks = model.blocks.iter().enumerate().map(|(index, block)| {
-            let hidden = source(&block.down, index + 1);
+            let hidden = source(&block.down, &hidden_in_logits[index], index + 1);
             BlockScales::new(block, residuals[index], hidden, fit)
         });
         let blocks = blocks.collect();
@@ -75,7 +87,7 @@ impl Scales {
                 score_range: layer.numerics.score_range,
                 mix_modulus,
                 mix_range: layer.numerics.mix_range,
-                output: source(&layer.output, index),
+                output: source(&layer.output, &attention_in_logits[index], index),
             })
         });
         let mut attention = attention.collect::<Result<Vec<_>, CircuitError>>()?;
@@ -83,6 +95,8 @@ impl Scales {
         Ok(Self {
             attention,
             blocks,
+            attention_in_logits,
+            hidden_in_logits,
             logits,
             token_modulus,
         })
@@ -116,7 +130,7 @@ fn sources_variance(model: &Transformer, parameters: &ParameterSet) -> f64 {
     let hidden = model.blocks.iter().map(|block| block.down.columns());
     let sources: usize = attention.chain(hidden).sum();
     let lut = parameters.lut_output_variance(Precision::Full);
-    let source = parameters.scaled_lut_output_variance(SCALED_LEVELS, Precision::Full, lut);
+    let source = parameters.scaled_lut_output_variance(SCALED_LEVELS, Precision::Coarse, lut);
     sources as f64 * WEIGHT_LIMIT * WEIGHT_LIMIT * source
 }
 

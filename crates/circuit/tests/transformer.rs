@@ -64,8 +64,8 @@ fn the_lowered_circuit_computes_the_forward_pass() {
         let exact = forward(&model, &tokens);
         let (error, size) = (rms(&reference(&circuit, &tokens), &exact), size(&exact));
         println!("{sizes:?}: lowered {error:.4} of {size:.3}");
-        // Rounded weights, and 31 levels where vectors are scaled.
-        assert!(error < 0.06 * size, "{sizes:?}: {error} of {size}");
+        // Weights rounded to at most 15, and 63 levels where vectors are scaled.
+        assert!(error < 0.1 * size, "{sizes:?}: {error} of {size}");
         let noisy = rms(&simulate(&circuit, &tokens, seed), &exact);
         println!("with noise {noisy:.4}");
         assert!(noisy < 0.25 * size, "{sizes:?}: {noisy} of {size}");

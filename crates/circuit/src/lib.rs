@@ -12,6 +12,7 @@
 mod check;
 mod circuit;
 mod digest;
+mod engine;
 mod error;
 mod estimate;
 mod evaluate;
@@ -33,9 +34,10 @@ pub mod transformer;
 
 pub use circuit::{Body, Circuit, Description, FAILURE_LIMIT_LOG2};
 pub use digest::hex;
+pub use engine::{At, Engine};
 pub use error::CircuitError;
 pub use estimate::{Estimate, LayerEstimate, estimate};
-pub use evaluate::{At, Engine, Observer, Progress, State, evaluate, evaluate_next};
+pub use evaluate::{Observer, Progress, State, evaluate, evaluate_next};
 pub use extract::{Extract, MAX_WORDS, extract};
 pub use features::{Bag, Vocabulary};
 pub use function::Function;

@@ -5,8 +5,9 @@ use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::circuit::Circuit;
+use crate::engine::{At, Engine};
 use crate::error::CircuitError;
-use crate::evaluate::{At, Engine, State, evaluate_next};
+use crate::evaluate::{State, evaluate_next};
 use crate::features::Bag;
 use crate::graph::{IntMatrix, LutCell, Op, cell_centre};
 use crate::parameters::Precision;

@@ -3,25 +3,21 @@
 
 mod common;
 
-use std::sync::OnceLock;
-
 use cipherformer_circuit::ParameterSet;
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, PRECISE_1024};
 use cipherformer_fhe::{FheError, Ggsw, Packed, PreparedMatrix, SeededGgsw, pack_at};
-use common::{Client, TOLERANCE, client, compare_spread, random_torus};
+use common::{Client, TOLERANCE, compare_spread, random_torus, shared};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 fn toy() -> &'static Client {
-    static TOY: OnceLock<Client> = OnceLock::new();
-    TOY.get_or_init(|| client(&INSECURE_PRECISE))
+    shared(&INSECURE_PRECISE)
 }
 
 fn real() -> &'static Client {
-    static REAL: OnceLock<Client> = OnceLock::new();
-    REAL.get_or_init(|| client(&PRECISE_1024))
+    shared(&PRECISE_1024)
 }
 
 /// Blocks of `width` values, and their plaintexts' sum of products with every row.

@@ -5,29 +5,26 @@
 
 mod common;
 
-use std::sync::OnceLock;
-
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::STANDARD_2048;
 use cipherformer_circuit::{Bag, InputKind, InputLayout, Manifest, OutputKind, OutputLayout};
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, PreparedTable, Scalars, linear, pack};
-use common::{Client, client, compare, random_torus};
+use common::{Client, compare, random_torus, shared};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 const N: usize = STANDARD_2048.ring_dimension;
 
-fn shared() -> &'static Client {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    CLIENT.get_or_init(|| client(&STANDARD_2048))
+fn standard() -> &'static Client {
+    shared(&STANDARD_2048)
 }
 
 #[test]
 fn fresh_scalars() {
     let plain = random_torus(2000, 1);
-    let got = shared()
+    let got = standard()
         .secret
-        .decrypt_scalars(&shared().secret.encrypt_scalars(&plain));
+        .decrypt_scalars(&standard().secret.encrypt_scalars(&plain));
     compare("fresh", &got, &plain, STANDARD_2048.fresh_variance());
 }
 
@@ -46,9 +43,9 @@ fn linear_layers() {
         let rows = (block * inputs..(block + 1) * inputs).flat_map(|row| weights.row(row).to_vec());
         let weights = IntMatrix::new(inputs, inputs, rows.collect()).expect("it fits");
         let plain = random_torus(inputs, block as u64);
-        let values = shared().secret.encrypt_scalars(&plain);
+        let values = standard().secret.encrypt_scalars(&plain);
         let sums = linear(&weights, &vec![0.0; inputs], &values).expect("it fits");
-        got.extend(shared().secret.decrypt_scalars(&sums));
+        got.extend(standard().secret.decrypt_scalars(&sums));
         expected.extend((0..inputs).map(|row| dot(weights.row(row), &plain)));
         squares += weights
             .data()
@@ -81,11 +78,11 @@ fn lookups() {
             .map(|i| (i * 7919 + seed * 104_729) % entries)
             .collect();
         let bag = Bag::new(features, 9);
-        let request = EncryptedBag::encrypt(&bag, &manifest, &shared().secret).expect("fits");
+        let request = EncryptedBag::encrypt(&bag, &manifest, &standard().secret).expect("fits");
         let sums = prepared
             .apply(&request.expand(&STANDARD_2048))
             .expect("fits");
-        got.extend(shared().secret.decrypt_scalars(&sums));
+        got.extend(standard().secret.decrypt_scalars(&sums));
         let weight = ((manifest.input.scale * bag.weight()) * 64f64.exp2()) as i64;
         expected.extend((0..width).map(|column| {
             let column: Vec<i8> = table.column(column).collect();
@@ -126,9 +123,9 @@ fn packing() {
     let (mut got, mut expected) = (Vec::new(), Vec::new());
     for seed in 0..64 {
         let plain = random_torus(64, seed);
-        let values: Scalars = shared().secret.encrypt_scalars(&plain);
-        let packed = pack(&values, &shared().evaluation).expect("at most N");
-        let all = shared().secret.decrypt_packed(&packed);
+        let values: Scalars = standard().secret.encrypt_scalars(&plain);
+        let packed = pack(&values, &standard().evaluation).expect("at most N");
+        let all = standard().secret.decrypt_packed(&packed);
         got.extend(all.iter().step_by(N / 64));
         expected.extend(plain);
     }
@@ -140,9 +137,9 @@ fn packing() {
 #[test]
 fn packing_leaves_other_coefficients_clean() {
     let plain = random_torus(3, 7);
-    let values = shared().secret.encrypt_scalars(&plain);
-    let packed = pack(&values, &shared().evaluation).expect("at most N");
-    let all = shared().secret.decrypt_packed(&packed);
+    let values = standard().secret.encrypt_scalars(&plain);
+    let packed = pack(&values, &standard().evaluation).expect("at most N");
+    let all = standard().secret.decrypt_packed(&packed);
     let std = STANDARD_2048.packing_variance().sqrt();
     for (i, &x) in all.iter().enumerate() {
         if i % (N / 4) != 0 || i == 3 * N / 4 {
@@ -159,10 +156,12 @@ fn responses() {
     let (mut got, mut expected) = (Vec::new(), Vec::new());
     for seed in 0..600 {
         let plain = random_torus(2, seed);
-        let values = shared().secret.encrypt_scalars(&plain);
-        let packed = pack(&values, &shared().evaluation).expect("at most N");
+        let values = standard().secret.encrypt_scalars(&plain);
+        let packed = pack(&values, &standard().evaluation).expect("at most N");
         let response = EncryptedScores::compress(packed, plain.len(), &STANDARD_2048);
-        let scores = response.decrypt(&shared().secret).expect("same parameters");
+        let scores = response
+            .decrypt(&standard().secret)
+            .expect("same parameters");
         got.extend(scores.iter().map(|x| (x * 64f64.exp2()) as i64 as u64));
         expected.extend(plain);
     }

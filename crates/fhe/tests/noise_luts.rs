@@ -2,26 +2,22 @@
 
 mod common;
 
-use std::sync::OnceLock;
-
 use cipherformer_circuit::graph::LutCell;
 use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
 use cipherformer_circuit::{Function, ParameterSet, Precision};
 use cipherformer_fhe::{PreparedLut, scaled_lut};
-use common::{Client, client, compare, compare_within, random_torus};
+use common::{Client, client, compare, compare_within, random_torus, shared};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 const SAMPLES: usize = 1024;
 
 fn standard() -> &'static Client {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    CLIENT.get_or_init(|| client(&STANDARD_2048))
+    shared(&STANDARD_2048)
 }
 
 fn precise() -> &'static Client {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    CLIENT.get_or_init(|| client(&PRECISE_1024))
+    shared(&PRECISE_1024)
 }
 
 #[test]

@@ -2,25 +2,21 @@
 
 mod common;
 
-use std::sync::OnceLock;
-
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, INSECURE_TOY};
 use cipherformer_circuit::{Function, Precision};
 use cipherformer_fhe::{FheError, PreparedLut, linear, pack, scaled_lut};
-use common::{Client, client};
+use common::{Client, shared};
 use proptest::prelude::*;
 
 const N: usize = INSECURE_TOY.ring_dimension;
 
-fn shared() -> &'static Client {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    CLIENT.get_or_init(|| client(&INSECURE_TOY))
+fn toy() -> &'static Client {
+    shared(&INSECURE_TOY)
 }
 
-fn shared_precise() -> &'static Client {
-    static CLIENT: OnceLock<Client> = OnceLock::new();
-    CLIENT.get_or_init(|| client(&INSECURE_PRECISE))
+fn precise() -> &'static Client {
+    shared(&INSECURE_PRECISE)
 }
 
 /// Distance on the torus, in [0, 1/2].
@@ -35,10 +31,10 @@ proptest! {
     fn packing_any_number_of_values_keeps_them(
         plain in prop::collection::vec(any::<u64>(), 1..=N / 4),
     ) {
-        let values = shared().secret.encrypt_scalars(&plain);
-        let packed = pack(&values, &shared().evaluation).expect("at most N");
+        let values = toy().secret.encrypt_scalars(&plain);
+        let packed = pack(&values, &toy().evaluation).expect("at most N");
         let stride = N / plain.len().next_power_of_two();
-        let all = shared().secret.decrypt_packed(&packed);
+        let all = toy().secret.decrypt_packed(&packed);
         let noise = INSECURE_TOY.packing_variance() + INSECURE_TOY.fresh_variance();
         for (slot, expected) in plain.iter().enumerate() {
             let error = distance(all[slot * stride], *expected);
@@ -57,9 +53,9 @@ proptest! {
     ) {
         let rows = weights.len() / inputs.len();
         let matrix = IntMatrix::new(rows, inputs.len(), weights).expect("it fits");
-        let values = shared().secret.encrypt_scalars(&inputs);
+        let values = toy().secret.encrypt_scalars(&inputs);
         let sums = linear(&matrix, &vec![bias; rows], &values).expect("it fits");
-        let got = shared().secret.decrypt_scalars(&sums);
+        let got = toy().secret.decrypt_scalars(&sums);
         for (row, got) in got.into_iter().enumerate() {
             let expected = matrix.row(row).iter().zip(&inputs).fold(
                 ((bias * 64f64.exp2()) as i64) as u64,
@@ -86,11 +82,11 @@ proptest! {
         let cells: Vec<LutCell> = (0..inputs.len()).map(cell).collect();
         let torus: Vec<f64> = inputs.iter().map(|x| x * 0.25).collect();
         let plain: Vec<u64> = torus.iter().map(|x| (x * 64f64.exp2()) as i64 as u64).collect();
-        let values = shared().secret.encrypt_scalars(&plain);
+        let values = toy().secret.encrypt_scalars(&plain);
         let lut = PreparedLut::new(&cells, Precision::Full, &INSECURE_TOY);
         let done = std::sync::atomic::AtomicUsize::new(0);
         let got = lut
-            .apply(&values, &shared().evaluation, &|count| {
+            .apply(&values, &toy().evaluation, &|count| {
                 done.fetch_max(count, std::sync::atomic::Ordering::SeqCst);
             })
             .expect("it fits");
@@ -98,7 +94,7 @@ proptest! {
         // Slopes are at most 1.13 (GELU's), and 0.3 / 0.25 scales them.
         let input = 1.13 * 0.3 / 0.25 * INSECURE_TOY.lut_input_variance().sqrt();
         let noise = input + INSECURE_TOY.lut_output_variance(Precision::Full).sqrt();
-        for ((cell, x), got) in cells.iter().zip(&torus).zip(shared().secret.decrypt_scalars(&got)) {
+        for ((cell, x), got) in cells.iter().zip(&torus).zip(toy().secret.decrypt_scalars(&got)) {
             let got = got as i64 as f64 * (-64f64).exp2();
             prop_assert!((got - cell.apply(*x)).abs() < 8.0 * noise, "{cell:?} {x} {got}");
         }
@@ -107,7 +103,7 @@ proptest! {
 
 #[test]
 fn shapes_that_do_not_fit_are_errors() {
-    let values = shared().secret.encrypt_scalars(&[0; 3]);
+    let values = toy().secret.encrypt_scalars(&[0; 3]);
     let weights = IntMatrix::new(2, 4, vec![1; 8]).expect("it fits");
     let shape = |error: Option<FheError>| matches!(error, Some(FheError::Shape { .. }));
     assert!(shape(linear(&weights, &[0.0; 2], &values).err()));
@@ -119,13 +115,11 @@ fn shapes_that_do_not_fit_are_errors() {
         rounded: false,
     };
     let lut = PreparedLut::new(&[cell; 2], Precision::Full, &INSECURE_TOY);
-    assert!(shape(
-        lut.apply(&values, &shared().evaluation, &|_| ()).err()
-    ));
-    let none = shared().secret.encrypt_scalars(&[]);
-    assert!(shape(pack(&none, &shared().evaluation).err()));
-    let many = shared().secret.encrypt_scalars(&vec![0; N + 1]);
-    assert!(shape(pack(&many, &shared().evaluation).err()));
+    assert!(shape(lut.apply(&values, &toy().evaluation, &|_| ()).err()));
+    let none = toy().secret.encrypt_scalars(&[]);
+    assert!(shape(pack(&none, &toy().evaluation).err()));
+    let many = toy().secret.encrypt_scalars(&vec![0; N + 1]);
+    assert!(shape(pack(&many, &toy().evaluation).err()));
     assert!(shape(
         PreparedLut::from_tables(vec![vec![0; 7]], Precision::Full, &INSECURE_TOY).err()
     ));
@@ -139,14 +133,14 @@ proptest! {
         scales in prop::collection::vec(any::<u64>(), 1..5),
         members in 1..5usize,
         levels in 1..=6u32,
-        precise in any::<bool>(),
+        three_levels in any::<bool>(),
         precision in prop_oneof![Just(Precision::Full), Just(Precision::Coarse)],
         seed in any::<u64>(),
     ) {
-        let (parameters, keys) = if precise {
-            (&INSECURE_PRECISE, shared_precise())
+        let (parameters, keys) = if three_levels {
+            (&INSECURE_PRECISE, precise())
         } else {
-            (&INSECURE_TOY, shared())
+            (&INSECURE_TOY, toy())
         };
         // The middle of a step: -levels to levels.
         let steps = 2 * u64::from(levels) + 1;
@@ -173,7 +167,7 @@ proptest! {
 
 #[test]
 fn groups_that_do_not_fit_are_errors() {
-    let encrypt = |count| shared().secret.encrypt_scalars(&vec![0; count]);
+    let encrypt = |count| toy().secret.encrypt_scalars(&vec![0; count]);
     let scaled = |levels, values, scales| {
         let (values, scales) = (encrypt(values), encrypt(scales));
         let result = scaled_lut(
@@ -181,7 +175,7 @@ fn groups_that_do_not_fit_are_errors() {
             Precision::Full,
             &values,
             &scales,
-            &shared().evaluation,
+            &toy().evaluation,
             &|_| (),
         );
         matches!(result, Err(FheError::Shape { .. }))
@@ -191,13 +185,13 @@ fn groups_that_do_not_fit_are_errors() {
     assert!(scaled(1 << 20, 4, 2), "products would not be exact");
     assert!(!scaled(3, 4, 2));
     assert!(!scaled(3, 0, 2));
-    let other = shared_precise().secret.encrypt_scalars(&[0; 2]);
+    let other = precise().secret.encrypt_scalars(&[0; 2]);
     let result = scaled_lut(
         3,
         Precision::Full,
         &encrypt(2),
         &other,
-        &shared().evaluation,
+        &toy().evaluation,
         &|_| (),
     );
     assert!(matches!(result, Err(FheError::Shape { .. })));
@@ -206,7 +200,7 @@ fn groups_that_do_not_fit_are_errors() {
         Precision::Full,
         &other,
         &encrypt(2),
-        &shared().evaluation,
+        &toy().evaluation,
         &|_| (),
     );
     assert!(matches!(result, Err(FheError::Shape { .. })));

@@ -3,29 +3,14 @@
 
 mod common;
 
-use std::sync::OnceLock;
-
 use cipherformer_circuit::ParameterSet;
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, INSECURE_TOY, PRECISE_1024};
 use cipherformer_fhe::{FheError, Packed, add, extract, multiply, pack_at, shift};
-use common::{Client, client, compare, random_torus};
+use common::{compare, random_torus, shared};
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::seq::index::sample;
 use rand::{RngExt, SeedableRng};
-
-/// The client of a parameter set, made once.
-fn shared(parameters: &'static ParameterSet) -> &'static Client {
-    static TOY: OnceLock<Client> = OnceLock::new();
-    static PRECISE: OnceLock<Client> = OnceLock::new();
-    static REAL: OnceLock<Client> = OnceLock::new();
-    let cell = match parameters.name {
-        "insecure-toy" => &TOY,
-        "insecure-precise" => &PRECISE,
-        _ => &REAL,
-    };
-    cell.get_or_init(|| client(parameters))
-}
 
 /// u / t on the torus.
 fn fraction(u: u64, t: u64) -> u64 {

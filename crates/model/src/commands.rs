@@ -1,18 +1,18 @@
 //! The command line.
 
-use std::fmt::Write as _;
 use std::io::Write as _;
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use cipherformer_circuit::{Circuit, Estimate, InputKind, estimate};
+use cipherformer_circuit::{Circuit, InputKind, estimate};
 use cipherformer_model::{
-    CIRCUITS, Evaluation, Figures, Metrics, Mode, ModelError, NAMES_GPT, NamesEvaluation,
-    NamesFigures, NamesRecipe, Recipe, Training, build_names_gpt, build_prompt_guard,
-    evaluate_circuit, evaluate_names, load_examples,
+    CIRCUITS, Mode, ModelError, NAMES_GPT, NamesRecipe, Recipe, Training, build_names_gpt,
+    build_prompt_guard, evaluate_circuit, evaluate_names, load_examples,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
+
+use crate::tables;
 
 /// The model owner's tool: trains, evaluates and estimates circuits.
 #[derive(Debug, Parser)]
@@ -115,7 +115,7 @@ impl TrainArgs {
         if self.circuit == NAMES_GPT {
             let recipe = NamesRecipe::default();
             let figures = build_names_gpt(&self.data, &self.out, &recipe, self.seed)?;
-            return print(&names_table(&figures, &self.out));
+            return print(&tables::names(&figures, &self.out));
         }
         let figures = build_prompt_guard(&Training {
             data: &self.data,
@@ -124,7 +124,7 @@ impl TrainArgs {
             cross_validate: self.cross_validate,
             recipe: Recipe::default(),
         })?;
-        print(&figures_table(&figures, &self.out))
+        print(&tables::figures(&figures, &self.out))
     }
 }
 
@@ -141,7 +141,7 @@ impl EvaluateArgs {
             let evaluation = evaluate_names(&circuit, &self.data, limit, mode, self.seed)?;
             return match self.json {
                 true => print_json(&evaluation),
-                false => print(&names_evaluation_table(&evaluation)),
+                false => print(&tables::names_evaluation(&evaluation)),
             };
         }
         let mut examples = load_examples(&self.data)?;
@@ -152,7 +152,7 @@ impl EvaluateArgs {
         if self.json {
             return print_json(&evaluation);
         }
-        print(&evaluation_table(&evaluation))
+        print(&tables::evaluation(&evaluation))
     }
 }
 
@@ -162,155 +162,8 @@ impl EstimateArgs {
         if self.json {
             return print_json(&estimate);
         }
-        print(&estimate_table(&estimate))
+        print(&tables::estimate(&estimate))
     }
-}
-
-fn figures_table(figures: &Figures, out: &Path) -> String {
-    let mut text = format!("wrote {}\n\n{:28}", out.display(), "");
-    text.push_str("accuracy      F1  cross-entropy\n");
-    let mut row = |name: &str, metrics: &Metrics| {
-        let (accuracy, f1) = (100.0 * metrics.accuracy, metrics.f1);
-        let line = format!(
-            "{name:28}{accuracy:>6.2} %  {f1:.4}  {:.4}\n",
-            metrics.cross_entropy
-        );
-        text.push_str(&line);
-    };
-    row("validation, float", &figures.float);
-    row("validation, reference", &figures.reference);
-    row("validation, simulate", &figures.simulate);
-    if let Some(cross) = &figures.cross_validation {
-        row("five-fold, float", &cross.float);
-        row("five-fold, reference", &cross.reference);
-    }
-    text
-}
-
-fn names_table(figures: &NamesFigures, out: &Path) -> String {
-    let mut text = format!(
-        "wrote {}\n\n{:12}{:>12}{:>12}{:>12}{:>12}\n",
-        out.display(),
-        "nats",
-        "float",
-        "quantized",
-        "with noise",
-        "agreement"
-    );
-    for (name, losses) in [("validation", &figures.validation), ("test", &figures.test)] {
-        let agreement = 100.0 * losses.agreement;
-        let (float, exact, noisy) = (losses.float, losses.exact, losses.noisy);
-        text.push_str(&format!(
-            "{name:12}{float:>12.4}{exact:>12.4}{noisy:>12.4}{agreement:>10.2} %\n"
-        ));
-    }
-    text
-}
-
-fn evaluation_table(evaluation: &Evaluation) -> String {
-    let metrics = &evaluation.metrics;
-    let mut text = format!(
-        "examples       {}\naccuracy       {:.2} %\nF1, injection  {:.4}\ncross-entropy  {:.4} nats\n",
-        metrics.examples,
-        100.0 * metrics.accuracy,
-        metrics.f1,
-        metrics.cross_entropy
-    );
-    if let Some(agreement) = evaluation.agreement {
-        text.push_str(&format!(
-            "agreement      {:.2} % of verdicts as the reference's\n",
-            100.0 * agreement
-        ));
-    }
-    let each = evaluation.seconds / metrics.examples.max(1) as f64;
-    let seconds = evaluation.seconds;
-    text.push_str(&format!(
-        "time           {seconds:.2} s, {:.3} ms a text\n",
-        1e3 * each
-    ));
-    text
-}
-
-fn names_evaluation_table(evaluation: &NamesEvaluation) -> String {
-    let NamesEvaluation {
-        examples,
-        tokens,
-        cross_entropy,
-        left_out,
-        seconds,
-        ..
-    } = evaluation;
-    let mut text = format!(
-        "names          {examples} ({left_out} too long)\ntokens         {tokens}\n\
-         cross-entropy  {cross_entropy:.4} nats a character\n"
-    );
-    if let Some(agreement) = evaluation.agreement {
-        text.push_str(&format!(
-            "agreement      {:.2} % of most likely characters as the reference's\n",
-            100.0 * agreement
-        ));
-    }
-    let each = seconds / *tokens as f64;
-    text.push_str(&format!(
-        "time           {seconds:.2} s, {:.3} ms a character\n",
-        1e3 * each
-    ));
-    text
-}
-
-fn estimate_table(estimate: &Estimate) -> String {
-    let optional = |value: Option<String>| value.unwrap_or_else(|| "-".to_owned());
-    let mut text = format!(
-        "{:24}{:12}{:>7}{:>6}{:>10}{:>13}{:>14}{:>9}\n",
-        "layer", "operation", "values", "LUTs", "products", "input noise", "failure", "seconds"
-    );
-    for layer in &estimate.layers {
-        let noise = optional(
-            layer
-                .input_noise
-                .map(|noise| format!("{:.3} %", 100.0 * noise)),
-        );
-        let failure = optional(layer.failure_log2.map(|log2| format!("2^{log2:.1}")));
-        writeln!(
-            text,
-            "{:24}{:12}{:>7}{:>6}{:>10}{noise:>13}{failure:>14}{:>9.4}",
-            layer.name,
-            layer.operation,
-            layer.values,
-            layer.luts,
-            layer.ring_products,
-            layer.seconds
-        )
-        .expect("writing to a string does not fail");
-    }
-    text.push_str(&totals(estimate));
-    text
-}
-
-fn totals(estimate: &Estimate) -> String {
-    let (luts, products) = (estimate.luts, estimate.ring_products);
-    let noise = format!("{:.3} %", 100.0 * estimate.worst_input_noise);
-    let failure = format!("2^{:.1}", estimate.worst_failure_log2);
-    let seconds = estimate.predicted_seconds_per_core;
-    let mut text = format!(
-        "{:43}{luts:>6}{products:>10}{noise:>13}{failure:>14}{seconds:>9.4}\n\n",
-        "total, or worst"
-    );
-    if let [first, .., last] = estimate.luts_per_position[..] {
-        let positions = estimate.luts_per_position.len();
-        text.push_str(&format!(
-            "LUTs a token    {first} at the first of {positions} positions, {last} at the last, shown above\n"
-        ));
-    }
-    text.push_str(&format!(
-        "evaluation key  {} bytes\nrequest         {} bytes\nresponse        {} bytes\n\
-         security        {} bits\n",
-        estimate.evaluation_key_bytes,
-        estimate.request_bytes,
-        estimate.response_bytes,
-        estimate.security_bits
-    ));
-    text
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), ModelError> {

@@ -1,6 +1,7 @@
 //! `cipherformer-model`: train, evaluate and estimate circuits.
 
 mod commands;
+mod tables;
 
 use std::process::ExitCode;
 

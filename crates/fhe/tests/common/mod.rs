@@ -2,7 +2,8 @@
 
 #![allow(dead_code)] // every test uses its part
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::{
@@ -25,6 +26,14 @@ pub(crate) fn client(parameters: &'static ParameterSet) -> Client {
     let seeded = SeededEvaluationKey::from_bytes(&bytes, parameters).expect("just made");
     let evaluation = EvaluationKey::expand(seeded, parameters);
     Client { secret, evaluation }
+}
+
+/// The same keys for all tests of a program: making real ones takes seconds.
+pub(crate) fn shared(parameters: &'static ParameterSet) -> &'static Client {
+    static CLIENTS: Mutex<BTreeMap<&str, &Client>> = Mutex::new(BTreeMap::new());
+    let mut clients = CLIENTS.lock().expect("making keys does not panic");
+    let made = clients.entry(parameters.name);
+    made.or_insert_with(|| Box::leak(Box::new(client(parameters))))
 }
 
 /// Integers in [-limit, limit], one row or column of which has the step 1 / limit.

@@ -17,7 +17,7 @@ use cipherformer_circuit::{
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 use cipherformer_fhe::SecretKey;
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, SeededEvaluationKey};
-use cipherformer_protocol::{Event, KeyId, Problem, routes};
+use cipherformer_protocol::{EvaluationResult, Event, KeyId, Problem, Progress, routes};
 use cipherformer_server::{Config, Server};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -245,8 +245,27 @@ fn clear_case(circuit: &Circuit) -> (Bag, usize) {
     panic!("some bag has a clear verdict");
 }
 
+/// The progress events of an answer, which must add up, and the result that must be the last.
+pub(crate) fn progress_and_result(answer: &Answer) -> (Vec<Progress>, EvaluationResult) {
+    let mut events = events(answer);
+    let Some(Event::Result(result)) = events.pop() else {
+        panic!("the last event is the result, not {answer:?}");
+    };
+    let progress: Vec<Progress> = events
+        .into_iter()
+        .map(|event| match event {
+            Event::Progress(progress) => progress,
+            other => panic!("{other:?} is not the last event"),
+        })
+        .collect();
+    assert!(progress.is_sorted_by_key(|p| p.luts_done));
+    assert!(progress.iter().all(|p| p.luts_total == result.luts));
+    assert_eq!(progress.last().expect("some").luts_done, result.luts);
+    (progress, result)
+}
+
 /// The events of an answer.
-pub(crate) fn events(answer: &Answer) -> Vec<Event> {
+fn events(answer: &Answer) -> Vec<Event> {
     let mut events = Vec::new();
     let mut name = String::new();
     for line in answer.body.lines() {

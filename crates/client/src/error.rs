@@ -195,6 +195,11 @@ pub enum ClientError {
 }
 
 impl ClientError {
+    /// Whether nobody answered, which may change.
+    pub(crate) fn is_silence(&self) -> bool {
+        matches!(self, Self::NoServer { .. } | Self::Lost { .. })
+    }
+
     /// The problem the server named, if it named one.
     pub fn problem(&self) -> Option<ProblemKind> {
         match self {

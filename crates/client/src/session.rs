@@ -15,6 +15,8 @@ use crate::observer::Activity;
 /// How often, and how long, a lost answer is waited for.
 const RECOVERY_ATTEMPTS: u32 = 300;
 const RECOVERY_WAIT: Duration = Duration::from_secs(1);
+/// How often in a row nobody may answer meanwhile.
+const RECOVERY_SILENCES: u32 = 15;
 
 /// A text that goes on. The server forgets it when it is closed, or idle for some minutes; then the
 /// next [`Session::append`] opens another session and sends all tokens again.
@@ -178,14 +180,17 @@ impl Session<'_> {
     /// never heard of the request.
     async fn recover(&self, request: &[u8]) -> Result<EvaluationResult, ClientError> {
         let (http, record) = (&self.client.http, self.keys.record());
+        let mut silences = 0;
         for _ in 0..RECOVERY_ATTEMPTS {
-            let info = http.session(&self.id, record).await?;
-            if info.position == self.tokens.len() {
-                let limit = self.circuit.response_limit();
-                return http.logits(&self.id, record, limit).await;
-            }
-            if !info.busy {
-                return self.post(request).await;
+            match http.session(&self.id, record).await {
+                Ok(info) if info.position == self.tokens.len() => {
+                    let limit = self.circuit.response_limit();
+                    return http.logits(&self.id, record, limit).await;
+                }
+                Ok(info) if !info.busy => return self.post(request).await,
+                Ok(_) => silences = 0,
+                Err(error) if error.is_silence() && silences < RECOVERY_SILENCES => silences += 1,
+                Err(error) => return Err(error),
             }
             self.client.observer.on(Activity::Waiting(RECOVERY_WAIT));
             tokio::time::sleep(RECOVERY_WAIT).await;

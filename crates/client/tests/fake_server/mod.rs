@@ -32,6 +32,15 @@ impl Answer {
         }
     }
 
+    /// None: the connection breaks.
+    pub(crate) fn lost() -> Self {
+        Self::new(0, "", "")
+    }
+
+    pub(crate) fn is_ok(&self) -> bool {
+        self.status == 200
+    }
+
     pub(crate) fn json(body: impl Into<Vec<u8>>) -> Self {
         Self::new(200, "application/json", body)
     }
@@ -52,6 +61,9 @@ impl Answer {
     }
 
     fn send(&self, mut to: &TcpStream) {
+        if self.status == 0 {
+            return;
+        }
         let head = format!(
             "HTTP/1.1 {} Something\r\ncontent-type: {}\r\ncontent-length: {}\r\n{}\
              connection: close\r\n\r\n",

@@ -26,8 +26,8 @@ pub(crate) struct State {
     pub(crate) manifest: Manifest,
     key: Option<EvaluationKey>,
     pub(crate) sessions: HashMap<SessionId, (usize, EvaluationResult)>,
-    /// The next answer to tokens is evaluated, and lost on its way.
-    pub(crate) lose: bool,
+    /// So many answers of open sessions are lost on their way yet.
+    pub(crate) lose: usize,
     /// So many requests are turned away yet.
     pub(crate) busy: usize,
 }
@@ -77,14 +77,22 @@ pub(crate) fn state(next: [usize; 3]) -> Arc<Mutex<State>> {
         manifest,
         key: None,
         sessions: HashMap::new(),
-        lose: false,
+        lose: 0,
         busy: 0,
     }))
 }
 
 pub(crate) fn serve(state: &Arc<Mutex<State>>) -> FakeServer {
     let state = Arc::clone(state);
-    FakeServer::start(move |request| answer(&mut state.lock().expect("no panic"), request))
+    FakeServer::start(move |request| {
+        let mut state = state.lock().expect("no panic");
+        let answer = answer(&mut state, request);
+        if state.lose == 0 || !answer.is_ok() || !request.path.starts_with("/v1/sessions/") {
+            return answer;
+        }
+        state.lose -= 1;
+        Answer::lost()
+    })
 }
 
 fn answer(state: &mut State, request: &Request) -> Answer {
@@ -178,7 +186,5 @@ fn append(state: &mut State, id: &SessionId, request: &Request) -> Answer {
     state
         .sessions
         .insert(id.clone(), (position + tokens.len(), result));
-    let text = if state.lose { String::new() } else { text };
-    state.lose = false;
     Answer::new(200, "text/event-stream", text)
 }

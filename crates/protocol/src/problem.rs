@@ -28,6 +28,8 @@ pub enum ProblemKind {
     SessionPosition,
     /// The session has no room for so many tokens.
     ContextExceeded,
+    /// As many sessions are open as may be.
+    TooManySessions,
     /// The server has no evaluation key of that id.
     UnknownKey,
     /// Bytes that are not a usable evaluation key.
@@ -65,7 +67,7 @@ impl ProblemKind {
             | Self::ContextExceeded => 409,
             Self::TooLarge => 413,
             Self::MalformedKey | Self::MalformedInput => 422,
-            Self::Busy => 429,
+            Self::Busy | Self::TooManySessions => 429,
             Self::Internal => 500,
             Self::StorageUnavailable | Self::CircuitUnavailable => 503,
             Self::StorageFull => 507,
@@ -86,6 +88,7 @@ impl ProblemKind {
             Self::SessionBusy => "The session is at work",
             Self::SessionPosition => "The session is at another position",
             Self::ContextExceeded => "The session has no room for this",
+            Self::TooManySessions => "Too many sessions are open",
             Self::UnknownKey => "The evaluation key is not registered",
             Self::MalformedKey => "The evaluation key is not usable",
             Self::MalformedInput => "The encrypted input is not usable",

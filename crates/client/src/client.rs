@@ -15,9 +15,10 @@ use crate::error::{ClientError, printable};
 use crate::http::Http;
 use crate::keys::{KeyHome, Keys};
 use crate::observer::{Activity, Observer};
+use crate::patience::Patience;
 
-/// How often a busy server is asked before giving up.
-const ATTEMPTS: u32 = 10;
+/// The first wait before a busy server that does not say when is asked again; later ones double.
+const FIRST_WAIT: Duration = Duration::from_millis(500);
 /// The longest wait between two attempts.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
@@ -250,20 +251,23 @@ impl Client {
     where
         F: Future<Output = Result<T, ClientError>>,
     {
-        for failures in 0..ATTEMPTS {
-            let retry_after = match attempt().await {
+        let (mut patience, mut next) = (Patience::new(), FIRST_WAIT);
+        loop {
+            let (problem, retry_after) = match attempt().await {
                 Err(ClientError::Refused {
                     problem,
                     retry_after,
-                }) if problem.kind == ProblemKind::Busy => retry_after,
+                }) if problem.kind == ProblemKind::Busy => (problem, retry_after),
                 outcome => return outcome,
             };
-            let wait = retry_after.unwrap_or(Duration::from_millis(500 << failures));
-            let wait = spread(wait.min(LONGEST_WAIT));
-            self.observer.on(Activity::Waiting(wait));
-            tokio::time::sleep(wait).await;
+            let wait = spread(retry_after.unwrap_or(next).min(LONGEST_WAIT));
+            next = (2 * next).min(LONGEST_WAIT);
+            if !patience.wait(wait, self.observer.as_ref()).await {
+                return Err(ClientError::StillBusy {
+                    reason: problem.detail,
+                });
+            }
         }
-        Err(ClientError::StillBusy { attempts: ATTEMPTS })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What can go wrong, sorted by who is to blame. Every message says what to do next.
 
-use std::path::PathBuf;
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use cipherformer_protocol::{Problem, ProblemKind};
@@ -29,10 +30,10 @@ pub enum ClientError {
         retry_after: Option<Duration>,
     },
     /// The server stayed busy.
-    #[error("the server was still busy after {attempts} attempts; try again later")]
+    #[error("the server stayed busy for minutes; try again later (it said: {reason})")]
     StillBusy {
-        /// How often it was asked.
-        attempts: u32,
+        /// What the server said.
+        reason: String,
     },
 
     // The caller is to blame.
@@ -124,15 +125,19 @@ pub enum ClientError {
     },
     /// Keys are there already.
     #[error(
-        "there are keys in {folder} already; use them, or remove them with `keys delete` first \
-         (ciphertexts under them can then never be opened again)"
+        "there are keys in {folder} already; use them, or remove them with `keys delete \
+         --parameter-set {set}` first (ciphertexts under them can then never be opened again)",
+        set = name_of(.folder)
     )]
     KeysExist {
         /// Their folder.
         folder: PathBuf,
     },
     /// There are no keys.
-    #[error("there are no keys in {folder}; make some with `keys create`")]
+    #[error(
+        "there are no keys in {folder}; make some with `keys create --parameter-set {set}`",
+        set = name_of(.folder)
+    )]
     NoKeys {
         /// The folder they would be in.
         folder: PathBuf,
@@ -151,8 +156,9 @@ pub enum ClientError {
     },
     /// A key file is not what was written.
     #[error(
-        "{path} is damaged: {reason}; restore it from a backup, or run `keys delete` and then \
-         `keys create` (ciphertexts under the old key are then lost)"
+        "{path} is damaged: {reason}; restore it from a backup, or run `keys delete --parameter-set \
+         {set}` (ciphertexts under the old key are then lost), and new ones are made when needed",
+        set = name_of(.path.parent().unwrap_or(.path))
     )]
     DamagedKey {
         /// The file.
@@ -171,6 +177,10 @@ pub enum ClientError {
         /// Its permission bits.
         mode: u32,
     },
+
+    /// The caller wanted no more of it.
+    #[error("cancelled; the server has forgotten the text")]
+    Cancelled,
 
     // The network is to blame.
     /// Nothing answers at the address.
@@ -192,6 +202,11 @@ pub enum ClientError {
         /// What the network said.
         reason: String,
     },
+}
+
+/// Keys are in a folder with the name of their parameter set.
+fn name_of(folder: &Path) -> Cow<'_, str> {
+    folder.file_name().unwrap_or_default().to_string_lossy()
 }
 
 impl ClientError {

@@ -1,5 +1,7 @@
 //! Letting a circuit continue a text: the server evaluates, the client draws.
 
+use std::pin::pin;
+
 use cipherformer_protocol::ProblemKind;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -18,7 +20,7 @@ pub struct Generation {
     pub text: String,
     /// How many tokens the server evaluated, the start mark included.
     pub tokens: usize,
-    /// What the random numbers began with: with it the text can be had again.
+    /// What the random numbers began with: with it the text can be had again, as [`Client::generate`] says.
     pub seed: u64,
     /// Seconds of evaluation on the server for each token, as it says.
     pub seconds_per_token: f64,
@@ -33,10 +35,10 @@ impl Client {
     /// `letter` each one as it comes. Makes and registers keys when missing.
     ///
     /// The same seed gives the same text under the same keys, but for draws so close that the noise of
-    /// the ciphertexts decides them.
+    /// the ciphertexts decides them. Gives up as soon as `cancelled` is there; [`std::future::pending`] never is.
     ///
     /// # Errors
-    /// Whatever can go wrong; see [`ClientError`].
+    /// Whatever can go wrong; see [`ClientError`]. The session is closed in any case.
     pub async fn generate(
         &self,
         circuit: &str,
@@ -44,24 +46,36 @@ impl Client {
         sampling: &Sampling,
         seed: u64,
         mut letter: impl FnMut(&str),
+        cancelled: impl Future<Output = ()>,
     ) -> Result<Generation, ClientError> {
-        let (mut session, mut tokens) = match self.begin(circuit, prefix).await {
-            Err(error) if error.problem() == Some(ProblemKind::StaleCircuit) => {
-                self.forget_circuit(circuit).await;
-                self.begin(circuit, prefix).await
-            }
-            begun => begun,
-        }?;
+        let mut cancelled = pin!(cancelled);
+        let (mut session, mut tokens) = unless(&mut cancelled, self.begin(circuit, prefix)).await?;
         let mut all = Generation::new(prefix, seed);
-        let done = draw(&mut session, &mut tokens, sampling, &mut all, &mut letter).await;
+        let drawing = draw(&mut session, &mut tokens, sampling, &mut all, &mut letter);
+        let done = unless(&mut cancelled, drawing).await;
         // A session that cannot be closed ends by itself.
         let _ = session.close().await;
         self.observer.on(Activity::Idle);
         done.map(|()| all)
     }
 
-    /// A new session, and the tokens it begins with. They are checked before keys are made for nothing.
+    /// A new session, and the tokens it begins with.
     async fn begin(
+        &self,
+        circuit: &str,
+        prefix: &str,
+    ) -> Result<(Session<'_>, Vec<usize>), ClientError> {
+        match self.begin_once(circuit, prefix).await {
+            Err(error) if error.problem() == Some(ProblemKind::StaleCircuit) => {
+                self.forget_circuit(circuit).await;
+                self.begin_once(circuit, prefix).await
+            }
+            begun => begun,
+        }
+    }
+
+    /// The tokens are checked before keys are made for nothing.
+    async fn begin_once(
         &self,
         circuit: &str,
         prefix: &str,
@@ -70,6 +84,17 @@ impl Client {
         let tokens = circuit.prompt(prefix)?;
         let keys = self.keys(circuit.parameters()).await?;
         Ok((self.open_session(&circuit, &keys).await?, tokens))
+    }
+}
+
+/// What comes of the work, unless it is cancelled first.
+async fn unless<T>(
+    cancelled: &mut (impl Future<Output = ()> + Unpin),
+    work: impl Future<Output = Result<T, ClientError>>,
+) -> Result<T, ClientError> {
+    tokio::select! {
+        done = work => done,
+        () = cancelled => Err(ClientError::Cancelled),
     }
 }
 

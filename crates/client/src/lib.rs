@@ -32,6 +32,7 @@ mod generate;
 mod http;
 mod keys;
 mod observer;
+mod patience;
 mod rounding;
 mod sampling;
 mod session;

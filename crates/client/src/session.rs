@@ -10,13 +10,12 @@ use crate::circuit::PublicCircuit;
 use crate::client::Client;
 use crate::error::ClientError;
 use crate::keys::Keys;
-use crate::observer::Activity;
+use crate::patience::Patience;
 
-/// How often, and how long, a lost answer is waited for.
-const RECOVERY_ATTEMPTS: u32 = 300;
+/// Between two questions for an answer that was lost.
 const RECOVERY_WAIT: Duration = Duration::from_secs(1);
-/// How often in a row nobody may answer meanwhile.
-const RECOVERY_SILENCES: u32 = 15;
+/// How often nobody may answer meanwhile.
+const SILENCES: u32 = 15;
 
 /// A text that goes on. The server forgets it when it is closed, or idle for some minutes; then the
 /// next [`Session::append`] opens another session and sends all tokens again.
@@ -25,16 +24,17 @@ pub struct Session<'a> {
     circuit: Arc<PublicCircuit>,
     keys: Arc<Keys>,
     id: SessionId,
-    /// All tokens of the text.
+    /// Those evaluated so far.
     tokens: Vec<usize>,
-    /// How many of them the server has.
-    position: usize,
+    /// Whether they are what the server has. Not so while a request is under way, nor after one that failed
+    /// or was given up: the server may have got it.
+    in_step: bool,
 }
 
 /// What the server made of the last token, and what it took.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Step {
-    /// One logit per token of the vocabulary, rounded to hide the noise.
+    /// One logit per token of the vocabulary, rounded; see SECURITY.md before publishing them.
     pub logits: Vec<f64>,
     /// Milliseconds of evaluation on the server, as it says.
     pub server_ms: f64,
@@ -63,7 +63,7 @@ impl Client {
             keys: Arc::clone(keys),
             id: self.new_session(circuit, keys).await?,
             tokens: Vec::new(),
-            position: 0,
+            in_step: true,
         })
     }
 
@@ -89,11 +89,11 @@ impl Session<'_> {
     }
 
     /// Has more tokens evaluated, all in one request; answers with the logits after the last of them.
-    /// Waits while the server is busy, and asks for an answer that was lost on its way.
+    /// Waits while the server is busy, and asks for an answer that was lost on its way. If it fails, or is
+    /// dropped, the text is as it was before.
     ///
     /// # Errors
-    /// No token or too many, the network, a refusal, or an answer that makes no sense. The text is then
-    /// as it was before.
+    /// No token or too many, the network, a refusal, or an answer that makes no sense.
     pub async fn append(&mut self, tokens: &[usize]) -> Result<Step, ClientError> {
         if tokens.is_empty() || tokens.len() > self.remaining() {
             return Err(ClientError::NoRoom {
@@ -101,14 +101,16 @@ impl Session<'_> {
                 remaining: self.remaining(),
             });
         }
-        let before = self.tokens.len();
-        self.tokens.extend(tokens);
-        let outcome = self.catch_up().await;
-        if outcome.is_err() {
-            self.tokens.truncate(before);
-            self.position = self.position.min(before);
-        }
-        outcome
+        let text = [&self.tokens, tokens].concat();
+        let step = match std::mem::take(&mut self.in_step) {
+            true => match self.send(&text, self.tokens.len()).await {
+                Err(error) if is_elsewhere(&error) => self.send_anew(&text).await,
+                outcome => outcome,
+            },
+            false => self.send_anew(&text).await,
+        }?;
+        (self.tokens, self.in_step) = (text, true);
+        Ok(step)
     }
 
     /// How many tokens have been evaluated.
@@ -126,35 +128,26 @@ impl Session<'_> {
     /// # Errors
     /// The network, or a session that has ended already.
     pub async fn close(self) -> Result<(), ClientError> {
-        let record = self.keys.record();
-        self.client.http.close_session(&self.id, record).await
+        self.close_on_server().await
     }
 
-    /// Sends what the server does not have; all of it, to a new session, if the old one is of no use.
-    async fn catch_up(&mut self) -> Result<Step, ClientError> {
-        match self.send().await {
-            Err(error) if is_elsewhere(&error) => {
-                self.id = self.client.new_session(&self.circuit, &self.keys).await?;
-                self.position = 0;
-                self.send().await
-            }
-            outcome => outcome,
-        }
+    /// Sends all of a text to another session, as the one there was is of no use.
+    async fn send_anew(&mut self, text: &[usize]) -> Result<Step, ClientError> {
+        // If it cannot be closed, it ends by itself.
+        let _ = self.close_on_server().await;
+        self.id = self.client.new_session(&self.circuit, &self.keys).await?;
+        self.send(text, 0).await
     }
 
-    async fn send(&mut self) -> Result<Step, ClientError> {
-        let tokens = &self.tokens[self.position..];
-        let request = self.circuit.encrypt_tokens(tokens, self.keys.secret())?;
-        let result = match self.post(&request).await {
-            Err(ClientError::Lost { .. }) => self.recover(&request).await,
-            outcome => outcome,
-        }?;
-        if result.position != Some(self.tokens.len()) {
+    /// Sends the tokens of a text from this position on.
+    async fn send(&self, text: &[usize], position: usize) -> Result<Step, ClientError> {
+        let secret = self.keys.secret();
+        let request = self.circuit.encrypt_tokens(&text[position..], secret)?;
+        let result = self.deliver(&request, position, text.len()).await?;
+        if result.position != Some(text.len()) {
             let reason = "it is of another position";
             return Err(ClientError::nonsense("encrypted output", reason));
         }
-        self.position = self.tokens.len();
-        let secret = self.keys.secret();
         Ok(Step {
             logits: self.circuit.decrypt_logits(&result.output, secret)?,
             server_ms: result.server_ms,
@@ -164,9 +157,55 @@ impl Session<'_> {
         })
     }
 
-    async fn post(&self, request: &[u8]) -> Result<EvaluationResult, ClientError> {
+    /// Posts a request that takes the session from one position to another, until there is an answer.
+    async fn deliver(
+        &self,
+        request: &[u8],
+        from: usize,
+        to: usize,
+    ) -> Result<EvaluationResult, ClientError> {
+        let mut outcome = self.post(request, from).await.map(Some);
+        let (mut patience, mut silences) = (Patience::new(), 0);
+        loop {
+            match outcome {
+                Ok(Some(result)) => return Ok(result),
+                Ok(None) => {}
+                Err(error) if error.problem() == Some(ProblemKind::SessionBusy) => {}
+                Err(error) if error.is_silence() && silences < SILENCES => silences += 1,
+                Err(error) => return Err(error),
+            }
+            let observer = self.client.observer.as_ref();
+            if !patience.wait(RECOVERY_WAIT, observer).await {
+                let reason = "it is still evaluating".to_owned();
+                return Err(ClientError::StillBusy { reason });
+            }
+            outcome = self.recover(request, from, to).await;
+        }
+    }
+
+    /// The answer was lost on its way. Perhaps the server has it, or is still working on it (`None`), or
+    /// has never heard of the request.
+    async fn recover(
+        &self,
+        request: &[u8],
+        from: usize,
+        to: usize,
+    ) -> Result<Option<EvaluationResult>, ClientError> {
+        let (http, record) = (&self.client.http, self.keys.record());
+        let info = http.session(&self.id, record).await?;
+        if info.position == to {
+            let limit = self.circuit.response_limit();
+            return http.logits(&self.id, record, limit).await.map(Some);
+        }
+        if info.busy {
+            return Ok(None);
+        }
+        self.post(request, from).await.map(Some)
+    }
+
+    async fn post(&self, request: &[u8], from: usize) -> Result<EvaluationResult, ClientError> {
         let client = self.client;
-        let path = routes::tokens(&self.id, &self.keys.record().id, self.position);
+        let path = routes::tokens(&self.id, &self.keys.record().id, from);
         let limit = self.circuit.response_limit();
         let observer = client.observer.as_ref();
         let attempt = || {
@@ -176,32 +215,13 @@ impl Session<'_> {
         client.with_key(&self.keys, attempt).await
     }
 
-    /// The answer was lost on its way. Perhaps the server has it, or is still working on it, or has
-    /// never heard of the request.
-    async fn recover(&self, request: &[u8]) -> Result<EvaluationResult, ClientError> {
-        let (http, record) = (&self.client.http, self.keys.record());
-        let mut silences = 0;
-        for _ in 0..RECOVERY_ATTEMPTS {
-            match http.session(&self.id, record).await {
-                Ok(info) if info.position == self.tokens.len() => {
-                    let limit = self.circuit.response_limit();
-                    return http.logits(&self.id, record, limit).await;
-                }
-                Ok(info) if !info.busy => return self.post(request).await,
-                Ok(_) => silences = 0,
-                Err(error) if error.is_silence() && silences < RECOVERY_SILENCES => silences += 1,
-                Err(error) => return Err(error),
-            }
-            self.client.observer.on(Activity::Waiting(RECOVERY_WAIT));
-            tokio::time::sleep(RECOVERY_WAIT).await;
-        }
-        Err(ClientError::StillBusy {
-            attempts: RECOVERY_ATTEMPTS,
-        })
+    async fn close_on_server(&self) -> Result<(), ClientError> {
+        let record = self.keys.record();
+        self.client.http.close_session(&self.id, record).await
     }
 }
 
-/// The server has forgotten the session, or is further than we are because an answer was no use to us.
+/// The server has forgotten the session, or is elsewhere because an answer was no use to us.
 fn is_elsewhere(error: &ClientError) -> bool {
     use ProblemKind::{SessionPosition, UnknownSession};
     matches!(error.problem(), Some(UnknownSession | SessionPosition))

@@ -3,6 +3,7 @@
 mod fake_server;
 mod writing_server;
 
+use std::future::pending;
 use std::sync::Arc;
 
 use cipherformer_client::{Client, ClientError, Generation, KeyHome, Sampling};
@@ -21,7 +22,9 @@ async fn generate(client: &Client, prefix: &str) -> Result<Generation, ClientErr
     let sampling = Sampling::new(0.0, None).expect("valid");
     let mut letters = prefix.to_owned();
     let letter = |letter: &str| letters.push_str(letter);
-    let generated = client.generate("toy", prefix, &sampling, 7, letter).await?;
+    let generated = client
+        .generate("toy", prefix, &sampling, 7, letter, pending())
+        .await?;
     assert_eq!(generated.text, letters, "every letter was told");
     Ok(generated)
 }
@@ -83,6 +86,55 @@ async fn a_lost_answer_is_asked_for_and_a_busy_server_too() {
     );
     let logits = server.requests();
     assert_eq!(logits.iter().filter(|r| r.ends_with("/logits")).count(), 1);
+}
+
+#[tokio::test]
+async fn tokens_that_were_not_heard_are_sent_again_and_work_under_way_is_waited_for() {
+    let (home, state) = (tempfile::tempdir().expect("temporary"), state([1, 2, 0]));
+    let server = serve(&state);
+    let client = connect(&server, &home).await;
+    state.lock().expect("no panic").unheard = 1;
+    assert_eq!(generate(&client, "").await.expect("in the end").text, "ab");
+    assert_eq!(count(&server, "POST /v1/sessions/"), 1 + 3);
+    state.lock().expect("no panic").lose = 1;
+    state.lock().expect("no panic").at_work = 1;
+    assert_eq!(generate(&client, "").await.expect("in the end").text, "ab");
+    assert_eq!(count(&server, "POST /v1/sessions/"), 4 + 3);
+}
+
+/// The server may have evaluated what failed: its logits must not pass for those of other tokens.
+#[tokio::test]
+async fn after_a_failure_the_text_is_sent_to_another_session() {
+    let (home, state) = (tempfile::tempdir().expect("temporary"), state([1, 2, 0]));
+    let server = serve(&state);
+    let client = connect(&server, &home).await;
+    let circuit = client.circuit("toy").await.expect("there");
+    let keys = client.keys(circuit.parameters()).await.expect("made");
+    let mut session = client.open_session(&circuit, &keys).await.expect("open");
+    session.append(&[0]).await.expect("evaluated");
+    state.lock().expect("no panic").nonsense = true;
+    session.append(&[1]).await.expect_err("not logits");
+    assert_eq!(session.position(), 1);
+    state.lock().expect("no panic").lose = 1;
+    let step = session.append(&[2]).await.expect("evaluated");
+    let most = (0..3).max_by(|&a, &b| step.logits[a].total_cmp(&step.logits[b]));
+    assert_eq!(most, Some(0), "what follows 2, not what follows 1");
+    assert_eq!(count(&server, "DELETE"), 1, "the first session is closed");
+}
+
+#[tokio::test]
+async fn cancelling_closes_the_session() {
+    let (home, state) = (tempfile::tempdir().expect("temporary"), state([1, 2, 0]));
+    let server = serve(&state);
+    let client = connect(&server, &home).await;
+    let (cancel, cancelled) = tokio::sync::oneshot::channel::<()>();
+    let mut cancel = Some(cancel);
+    let letter = |_: &str| drop(cancel.take());
+    let cancelled = async { drop(cancelled.await) };
+    let sampling = Sampling::new(0.0, None).expect("valid");
+    let generated = client.generate("toy", "", &sampling, 7, letter, cancelled);
+    assert!(matches!(generated.await, Err(ClientError::Cancelled)));
+    assert_eq!(count(&server, "DELETE"), 1);
 }
 
 #[tokio::test]

@@ -2,8 +2,9 @@
 
 mod fake_server;
 
+use std::io::Write;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use cipherformer_circuit::Vocabulary;
 use fake_server::{Answer, FakeServer};
@@ -70,6 +71,27 @@ fn bad_input_is_refused_in_one_sentence_before_keys_are_made() {
         assert!(output.stdout.is_empty(), "{options}");
     }
     assert!(!home.path().join("keys").exists());
+}
+
+#[test]
+fn a_prefix_may_come_from_standard_input() {
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let server = server();
+    let arguments = ["generate", "--circuit", "names", "--prefix", "-"];
+    let mut client = Command::new(env!("CARGO_BIN_EXE_cipherformer-client"))
+        .args(["--server", server.url(), "--home"])
+        .arg(home.path())
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("cargo built the program");
+    let mut input = client.stdin.take().expect("piped");
+    input.write_all(b"bZ\n").expect("it reads");
+    drop(input);
+    let output = client.wait_with_output().expect("it ends");
+    let error = String::from_utf8(output.stderr).expect("messages are UTF-8");
+    assert!(error.contains("no letter 'Z'"), "{error}");
 }
 
 #[test]

@@ -4,6 +4,7 @@
 #[path = "../../../crates/server/tests/server/names.rs"]
 mod names;
 
+use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -54,7 +55,7 @@ async fn start(folder: &TempDir, listen: SocketAddr) -> Running {
 }
 
 async fn generate(client: &Client, prefix: &str, sampling: &Sampling, seed: u64) -> Generation {
-    let generated = client.generate("names", prefix, sampling, seed, |_| ());
+    let generated = client.generate("names", prefix, sampling, seed, |_| (), pending());
     generated.await.expect("evaluated")
 }
 

@@ -48,7 +48,7 @@ pub(crate) struct Generate {
     /// The circuit to use
     #[arg(long, value_name = "NAME")]
     pub(crate) circuit: String,
-    /// What every text begins with
+    /// What every text begins with; `-` for a line of standard input, which other users cannot see
     #[arg(
         long,
         value_name = "TEXT",
@@ -71,7 +71,8 @@ pub(crate) struct Generate {
     /// Draw from the K most probable letters only
     #[arg(long, value_name = "K")]
     pub(crate) top_k: Option<usize>,
-    /// Draw as last time; the second text has the next seed, and so on [default: at random]
+    /// Draw as last time: the same text, but for near-ties that noise decides; the second text has the next seed,
+    /// and so on [default: at random]
     #[arg(long, value_name = "S")]
     pub(crate) seed: Option<u64>,
     /// Print one JSON object a text, one a line

@@ -4,11 +4,14 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::bail;
-use cipherformer_client::{Bar, Client, Generation, KeyHome, Sampling};
+use anyhow::{Context, bail};
+use cipherformer_client::{Bar, Client, ClientError, Generation, KeyHome, Sampling};
 
 use super::arguments::Generate;
 use super::print;
+
+/// Exit code of a program that Ctrl-C ended: 128 + SIGINT.
+const INTERRUPTED: u8 = 130;
 
 pub(crate) async fn run(
     server: &str,
@@ -31,6 +34,7 @@ async fn generate_all(
         bail!("--count is 0, so there is nothing to do; pass 1 or more");
     }
     let sampling = Sampling::new(options.temperature, options.top_k)?;
+    let prefix = prefix(options)?;
     let client = Client::connect(server, home, bar.clone()).await?;
     let seed = match options.seed {
         Some(seed) => seed,
@@ -40,7 +44,7 @@ async fn generate_all(
         // Each text has a seed of its own, so that it can be had again without the others.
         let seed = seed.wrapping_add(number);
         let mut screen = Screen::new(options, bar);
-        let mut text = options.prefix.clone();
+        let mut text = prefix.clone();
         if let Screen::Bar(_) = screen {
             screen.show(&text); // elsewhere the prefix waits until it is known to be usable
         }
@@ -48,20 +52,41 @@ async fn generate_all(
             text.push_str(letter);
             screen.show(&text);
         };
-        let (circuit, prefix) = (&options.circuit, &options.prefix);
-        let generated = client.generate(circuit, prefix, &sampling, seed, letter);
+        let circuit = &options.circuit;
+        let generated = client.generate(circuit, &prefix, &sampling, seed, letter, interrupted());
         match generated.await {
             Ok(generated) => screen.finish(&generated)?,
             Err(error) => {
                 screen.abandon();
+                if matches!(error, ClientError::Cancelled) {
+                    return Ok(ExitCode::from(INTERRUPTED));
+                }
                 return Err(error.into());
             }
         }
     }
     if options.seed.is_none() && !options.json {
-        eprintln!("the seed was {seed}; pass it with --seed to get the same again");
+        eprintln!("the seed was {seed}; pass it with --seed to draw the same again");
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// What every text begins with.
+fn prefix(options: &Generate) -> anyhow::Result<String> {
+    if options.prefix != "-" {
+        return Ok(options.prefix.clone());
+    }
+    let mut line = String::new();
+    let read = io::stdin().read_line(&mut line);
+    read.context("cannot read the prefix from standard input")?;
+    Ok(line.trim_end().to_owned())
+}
+
+/// Ends when the user presses Ctrl-C.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await // without signals, Ctrl-C ends the program
+    }
 }
 
 /// Where a text appears as it grows.
@@ -103,7 +128,9 @@ impl<'a> Screen<'a> {
         match self {
             Self::Json | Self::Plain { shown: 0 } => {}
             Self::Bar(bar) => bar.label(""),
-            Self::Plain { .. } => println!(),
+            Self::Plain { .. } => {
+                let _ = writeln!(io::stdout()); // the reader may have seen enough
+            }
         }
     }
 

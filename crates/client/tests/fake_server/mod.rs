@@ -93,6 +93,9 @@ impl FakeServer {
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
                 let request = read(&stream);
+                if request.method.is_empty() {
+                    continue; // the client gave it up
+                }
                 let path = request.path.split('?').next().unwrap_or_default();
                 let line = format!("{} {path}", request.method);
                 log.lock().expect("no panic").push(line);

@@ -28,6 +28,12 @@ pub(crate) struct State {
     pub(crate) sessions: HashMap<SessionId, (usize, EvaluationResult)>,
     /// So many answers of open sessions are lost on their way yet.
     pub(crate) lose: usize,
+    /// So many tokens are lost on their way here yet.
+    pub(crate) unheard: usize,
+    /// So many times yet, a session is said to be where it began, and at work.
+    pub(crate) at_work: usize,
+    /// The next tokens are evaluated, and answered with something else.
+    pub(crate) nonsense: bool,
     /// So many requests are turned away yet.
     pub(crate) busy: usize,
 }
@@ -78,6 +84,9 @@ pub(crate) fn state(next: [usize; 3]) -> Arc<Mutex<State>> {
         key: None,
         sessions: HashMap::new(),
         lose: 0,
+        unheard: 0,
+        at_work: 0,
+        nonsense: false,
         busy: 0,
     }))
 }
@@ -86,6 +95,10 @@ pub(crate) fn serve(state: &Arc<Mutex<State>>) -> FakeServer {
     let state = Arc::clone(state);
     FakeServer::start(move |request| {
         let mut state = state.lock().expect("no panic");
+        if state.unheard > 0 && request.path.contains("/tokens?") {
+            state.unheard -= 1;
+            return Answer::lost();
+        }
         let answer = answer(&mut state, request);
         if state.lose == 0 || !answer.is_ok() || !request.path.starts_with("/v1/sessions/") {
             return answer;
@@ -117,21 +130,25 @@ fn answer(state: &mut State, request: &Request) -> Answer {
         ("POST", ["circuits", _, "sessions", _]) => {
             let id = SessionId::new(state.sessions.len() as u128 + 1);
             state.sessions.insert(id.clone(), (0, nothing()));
-            info(&id, 0)
+            info(&id, 0, false)
         }
         (_, ["sessions", ..]) if !state.sessions.contains_key(&id()) => {
             Answer::problem(404, "unknown-session", "send all again")
         }
         ("GET", ["sessions", _, "logits", _]) => octets(&state.sessions[&id()].1),
-        ("GET", ["sessions", ..]) => info(&id(), state.sessions[&id()].0),
+        ("GET", ["sessions", ..]) if state.at_work > 0 => {
+            state.at_work -= 1;
+            info(&id(), 0, true)
+        }
+        ("GET", ["sessions", ..]) => info(&id(), state.sessions[&id()].0, false),
         ("DELETE", ["sessions", ..]) => Answer::new(204, "text/plain", ""),
         _ => append(state, &id(), request),
     }
 }
 
-fn info(id: &SessionId, position: usize) -> Answer {
+fn info(id: &SessionId, position: usize, busy: bool) -> Answer {
     let info = json!({
-        "id": id, "position": position, "context": CONTEXT, "busy": false, "expires_in_seconds": 9,
+        "id": id, "position": position, "context": CONTEXT, "busy": busy, "expires_in_seconds": 9,
     });
     Answer::new(
         201 - u16::from(position > 0),
@@ -186,5 +203,8 @@ fn append(state: &mut State, id: &SessionId, request: &Request) -> Answer {
     state
         .sessions
         .insert(id.clone(), (position + tokens.len(), result));
+    if std::mem::take(&mut state.nonsense) {
+        return Answer::json("{}");
+    }
     Answer::new(200, "text/event-stream", text)
 }

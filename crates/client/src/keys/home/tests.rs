@@ -64,7 +64,8 @@ fn damage_of_any_file_is_named_and_left_alone() {
             let error = home.load_or_create(&INSECURE_TOY, &()).err();
             let message = error.expect("it is damaged").to_string();
             assert!(message.contains(name), "{message}");
-            assert!(message.contains("keys delete"), "{message}");
+            let advice = "keys delete --parameter-set insecure-toy";
+            assert!(message.contains(advice), "{message}");
             assert_eq!(fs::read(&path).expect("still there"), bytes);
             home.delete(&INSECURE_TOY).expect("damaged keys can go");
         }

@@ -115,6 +115,7 @@ pub(crate) fn check_transformer(
     let bias = model.unembedding_bias.len();
     check_matrix("unembedding", &model.unembedding, [bias, width])?;
     check_positive("logits", &[model.logit_range])?;
+    check_biases("unembedding_bias", &model.unembedding_bias)?;
     for tables in &model.positions {
         check_matrix("positions.residual", &tables.residual, [vocabulary, width])?;
         for rows in [&tables.queries, &tables.keys, &tables.values] {
@@ -170,6 +171,8 @@ fn check_block(block: &TransformerBlock, width: usize, inner: usize) -> Result<(
         let got = block.down_bias.len().to_string();
         return Err(shape("down_bias", &format!("{width} biases"), &got));
     }
+    check_biases("up_bias", &block.up_bias)?;
+    check_biases("down_bias", &block.down_bias)?;
     let numerics = &block.numerics;
     let mut all = vec![numerics.residual_range, numerics.floor, numerics.up_range];
     all.extend(numerics.mean_square_range);
@@ -195,6 +198,16 @@ fn check_matrix(name: &str, matrix: &Matrix, size: [usize; 2]) -> Result<(), Cir
         });
     }
     Ok(())
+}
+
+fn check_biases(name: &str, biases: &[f32]) -> Result<(), CircuitError> {
+    if biases.iter().all(|b| b.is_finite()) {
+        return Ok(());
+    }
+    Err(CircuitError::Value {
+        layer: name.to_owned(),
+        reason: "its biases must be finite".to_owned(),
+    })
 }
 
 /// Ranges, steps and floors: far wider than any real model's.

@@ -44,14 +44,15 @@ pub struct Estimate {
     pub request_bytes: usize,
     /// Size of a response as sent, but for less than a kilobyte of framing.
     pub response_bytes: usize,
-    /// Time of an evaluation on one core of the reference machine, but for packing, which is not counted:
-    /// a few percent of a transformer's.
+    /// Time of an evaluation on one core of the reference machine. Packing and linear layers are not counted, and
+    /// every ring product as clear x encrypted: together a few percent of a transformer's.
     pub predicted_seconds_per_core: f64,
     /// Bits of security of the parameter set.
     pub security_bits: u32,
-    /// Largest standard deviation of the noise at a LUT input, as a fraction of its range.
+    /// Largest standard deviation of the noise at a LUT input of any position, as a fraction of its range.
     pub worst_input_noise: f64,
-    /// log2 of the largest probability that noise carries a value past its guard band.
+    /// log2 of the largest probability, at any position, that noise carries a value that is within its bound past
+    /// its guard band.
     pub worst_failure_log2: f64,
     /// Layer by layer.
     pub layers: Vec<LayerEstimate>,
@@ -64,7 +65,6 @@ pub fn estimate(circuit: &Circuit) -> Estimate {
     let nodes = circuit.nodes(positions - 1);
     let each = nodes.iter().map(|node| layer(node, nodes, parameters));
     let layers = merged(each);
-    let largest = |values: &mut dyn Iterator<Item = f64>| values.fold(f64::NEG_INFINITY, f64::max);
     let manifest = circuit.manifest();
     Estimate {
         luts: circuit.luts(positions - 1),
@@ -75,10 +75,20 @@ pub fn estimate(circuit: &Circuit) -> Estimate {
         response_bytes: parameters.response_bytes(manifest.output.labels.len()),
         predicted_seconds_per_core: layers.iter().map(|layer| layer.seconds).sum(),
         security_bits: parameters.security_bits,
-        worst_input_noise: largest(&mut layers.iter().filter_map(|layer| layer.input_noise)),
-        worst_failure_log2: largest(&mut layers.iter().filter_map(|layer| layer.failure_log2)),
+        worst_input_noise: worst(circuit, |layer| layer.input_noise),
+        worst_failure_log2: worst(circuit, |layer| layer.failure_log2),
         layers,
     }
+}
+
+/// The largest figure of any layer at any position.
+fn worst(circuit: &Circuit, figure: impl Fn(LayerEstimate) -> Option<f64>) -> f64 {
+    let positions = (0..circuit.positions()).map(|position| circuit.nodes(position));
+    let layers = positions.flat_map(|nodes| {
+        let parameters = circuit.parameters();
+        nodes.iter().map(move |node| layer(node, nodes, parameters))
+    });
+    layers.filter_map(figure).fold(f64::NEG_INFINITY, f64::max)
 }
 
 /// Heads do the same thing side by side: one row for operations of the same name and kind.

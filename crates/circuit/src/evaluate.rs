@@ -163,7 +163,9 @@ impl<E: Engine> Interpreter<'_, E> {
                 let values = self.joined(inputs);
                 Output::Scalars(self.engine.lut(at, cells, *precision, &values, report)?)
             }
-            Op::ScaledLut { levels, precision } => {
+            Op::ScaledLut {
+                levels, precision, ..
+            } => {
                 let (scales, values) = inputs.split_last().expect("lowering gives it scales");
                 let (values, scales) = (self.joined(values), self.joined(&[*scales]));
                 let scaled = self

@@ -19,9 +19,11 @@ pub type IntMatrix = Matrix<i8>;
 pub struct Value {
     /// Torus units per real unit.
     pub scale: f64,
-    /// No input can make the noiseless value exceed this absolute value on the torus.
+    /// The noiseless value does not exceed this absolute value on the torus: for no input, or, in a
+    /// transformer, for none like those of calibration.
     pub bound: f64,
-    /// Variance of the noise it carries, as a fraction of the torus, squared.
+    /// Variance of the noise it carries, as a fraction of the torus, squared; behind a LUT, what the LUT adds,
+    /// not what it makes of the noise of its input.
     pub variance: f64,
 }
 
@@ -85,10 +87,13 @@ pub enum Op {
     },
     /// Values times encrypted scales: the last input's g values scale g equal groups of the others, and
     /// output i is its group's scale times [`scaled_level`](crate::tables::scaled_level) of input i. One
-    /// programmable bootstrap per value, whose table is the encrypted scale times the clear levels.
+    /// programmable bootstrap per value, whose table is the encrypted scale times the clear levels: one ring
+    /// product a scale.
     ScaledLut {
         /// How many levels either side of 0 the input range is cut into.
         levels: u32,
+        /// g.
+        scales: usize,
         /// Of the outputs.
         precision: Precision,
     },
@@ -157,6 +162,7 @@ impl Node {
     pub fn ring_products(&self, ring_dimension: usize) -> usize {
         match &self.op {
             Op::Lookup { table, .. } => table.rows().div_ceil(ring_dimension) * table.columns(),
+            Op::ScaledLut { scales, .. } => *scales,
             Op::Product { .. } => 1,
             _ => 0,
         }

@@ -91,7 +91,7 @@ pub struct ParameterSet {
     pub key_body_bits: u32,
     /// Bits a coefficient of a response is rounded to.
     pub response_modulus_log: u32,
-    /// Measured cost of one LUT on one core of the reference machine, in seconds (batch of 8).
+    /// Measured cost of one LUT on one core of the reference machine, in seconds (full batches).
     pub lut_seconds: f64,
     /// The same for a coarse LUT.
     pub coarse_lut_seconds: f64,

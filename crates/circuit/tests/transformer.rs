@@ -3,9 +3,10 @@
 #[path = "common/transformer.rs"]
 mod common;
 
-use cipherformer_circuit::estimate;
 use cipherformer_circuit::parameters::PRECISE_1024;
-use common::{Sizes, circuit, forward, reference, rms, simulate, size, transformer};
+use cipherformer_circuit::transformer::{Matrix, Transformer};
+use cipherformer_circuit::{CircuitError, estimate};
+use common::{Sizes, circuit, forward, reference, rms, simulate, size, transformer, try_circuit};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -83,4 +84,47 @@ fn what_an_estimate_says() {
     assert_eq!(estimate.luts_per_position, expected);
     assert_eq!(estimate.luts, luts(16));
     assert!(estimate.worst_failure_log2 <= -40.0);
+}
+
+/// A change that makes a transformer invalid.
+type Damage = fn(&mut Transformer);
+
+#[test]
+fn an_invalid_transformer_is_refused() {
+    let shapes: [Damage; 5] = [
+        |model| model.heads = 3,
+        |model| drop(model.attention.pop()),
+        |model| model.unembedding_bias.push(0.0),
+        |model| model.blocks[0].down_bias.push(0.0),
+        |model| model.positions[0].keys[2].push(0),
+    ];
+    let values: [Damage; 6] = [
+        |model| {
+            model.unembedding = Matrix::new(27, 32, vec![f32::NAN; 27 * 32]).expect("it fits");
+        },
+        |model| model.unembedding_bias[1] = f32::NAN,
+        |model| model.blocks[0].up_bias[0] = f32::INFINITY,
+        |model| model.blocks[0].down_bias[0] = f32::NAN,
+        |model| model.blocks[0].numerics.up_range = 0.0,
+        |model| model.attention[0].numerics.gain = f64::NAN,
+    ];
+    let refused = |damage: Damage| {
+        let mut model = transformer(NAMES, 1);
+        damage(&mut model);
+        try_circuit(&model, &PRECISE_1024).expect_err("it was made invalid")
+    };
+    for (number, damage) in shapes.into_iter().enumerate() {
+        let error = refused(damage);
+        assert!(
+            matches!(error, CircuitError::Shape { .. }),
+            "{number}: {error}"
+        );
+    }
+    for (number, damage) in values.into_iter().enumerate() {
+        let error = refused(damage);
+        assert!(
+            matches!(error, CircuitError::Value { .. }),
+            "{number}: {error}"
+        );
+    }
 }

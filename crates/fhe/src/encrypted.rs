@@ -13,6 +13,7 @@ use crate::lut::PreparedLut;
 use crate::message::{EncryptedBag, EncryptedScores};
 use crate::ring::{add, extract, multiply, pack, pack_at, shift};
 use crate::scaled::scaled_lut;
+use crate::wire::same_set;
 use crate::{Packed, Scalars, convert};
 
 /// A circuit with its tables transformed once, for all clients.
@@ -90,7 +91,7 @@ impl<'a> Encrypted<'a> {
     /// A key of another parameter set than the circuit's.
     pub fn new(prepared: &'a PreparedCircuit, key: &'a EvaluationKey) -> Result<Self, FheError> {
         let parameters = prepared.circuit.parameters();
-        crate::wire::same_set("evaluation key", parameters, key.parameters().name)?;
+        same_set("evaluation key", parameters, key.parameters().name)?;
         Ok(Self {
             prepared,
             key,
@@ -120,6 +121,11 @@ impl Engine for Encrypted<'_> {
             unreachable!("a lookup is prepared as a table");
         };
         self.counters.ring_products += at.node.ring_products(self.key.parameters.ring_dimension);
+        same_set(
+            "encrypted input",
+            self.key.parameters,
+            input.parameter_set(),
+        )?;
         table.apply(&input.expand(self.key.parameters))
     }
 
@@ -157,6 +163,7 @@ impl Engine for Encrypted<'_> {
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Scalars, FheError> {
         self.counters.luts += values.lwe_ciphertext_count().0;
+        self.counters.ring_products += scales.lwe_ciphertext_count().0;
         scaled_lut(levels, precision, values, scales, self.key, done)
     }
 

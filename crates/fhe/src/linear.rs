@@ -65,13 +65,21 @@ pub fn add_constants(values: &mut Scalars, constants: &[f64]) -> Result<(), FheE
     Ok(())
 }
 
-/// Several lists as one. They are of the same dimension, and at least one.
+/// Several lists as one.
+///
+/// # Panics
+/// On no list, or lists of different dimensions.
 pub fn concat(parts: &[&Scalars]) -> Scalars {
+    let size = parts[0].lwe_size();
+    assert!(parts.iter().all(|part| part.lwe_size() == size));
     let values: Vec<&[u64]> = parts.iter().map(|part| part.as_ref()).collect();
-    Scalars::from_container(values.concat(), parts[0].lwe_size(), convert::modulus())
+    Scalars::from_container(values.concat(), size, convert::modulus())
 }
 
 /// One list as several of `length` values each, the last one perhaps shorter.
+///
+/// # Panics
+/// If `length` is 0.
 pub fn split(values: &Scalars, length: usize) -> Vec<Scalars> {
     let size = values.lwe_size();
     let parts = values.as_ref().chunks(length * size.0);

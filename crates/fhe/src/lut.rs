@@ -10,12 +10,15 @@ use crate::bootstrap::{Table, bootstrap};
 use crate::convert::to_torus;
 use crate::error::FheError;
 use crate::keys::EvaluationKey;
+use crate::wire::same_set;
 
 /// The tables of a layer's LUTs, as polynomials: N torus values each. Equal functions share one.
 #[derive(Debug)]
 pub struct PreparedLut {
     tables: Vec<Table>,
     precision: Precision,
+    /// Name of the parameter set it is for.
+    parameters: &'static str,
 }
 
 impl PreparedLut {
@@ -38,7 +41,11 @@ impl PreparedLut {
             }
             tables.push(table);
         }
-        Self { tables, precision }
+        Self {
+            tables,
+            precision,
+            parameters: parameters.name,
+        }
     }
 
     /// Tables of N torus values each, cell i for inputs of [i, i + 1) / 2N - 1/4.
@@ -60,6 +67,7 @@ impl PreparedLut {
             None => Ok(Self {
                 tables: tables.into_iter().map(Arc::from).collect(),
                 precision,
+                parameters: parameters.name,
             }),
         }
     }
@@ -70,13 +78,15 @@ impl PreparedLut {
     /// Cost: one LUT a value, on all cores.
     ///
     /// # Errors
-    /// Another number of values than of functions, or values of another dimension.
+    /// Another number of values than of functions, values of another dimension, or a key of another parameter
+    /// set.
     pub fn apply(
         &self,
         values: &Scalars,
         key: &EvaluationKey,
         done: &(dyn Fn(usize) + Sync),
     ) -> Result<Scalars, FheError> {
+        same_set("LUT", key.parameters, self.parameters)?;
         bootstrap(values, &self.tables, self.precision, key, done)
     }
 }

@@ -110,7 +110,15 @@ impl EncryptedBag {
         Ok(bag)
     }
 
+    /// The name of the parameter set it was encrypted under.
+    pub(crate) fn parameter_set(&self) -> &str {
+        &self.parameter_set
+    }
+
     /// The ciphertexts with their masks expanded.
+    ///
+    /// # Panics
+    /// On parameters of another ring dimension than its own.
     pub fn expand(&self, parameters: &ParameterSet) -> Vec<Packed> {
         let bodies: Vec<u64> = self.bodies.iter().map(|&x| u64::from(x) << 32).collect();
         SeededGlweCiphertextList::from_container(
@@ -151,7 +159,12 @@ impl tfhe::named::Named for EncryptedScores {
 impl EncryptedScores {
     /// Rounds a packed ciphertext whose values stand `N / count'` coefficients apart, count' the power
     /// of two at or above `count`. Only the bodies of the values are kept.
+    ///
+    /// # Panics
+    /// If `count` is more than N, or the ciphertext of another dimension.
     pub fn compress(mut packed: Packed, count: usize, parameters: &ParameterSet) -> Self {
+        assert!(count <= parameters.ring_dimension);
+        assert_eq!(packed.polynomial_size(), convert::ring_size(parameters));
         let stride = stride(parameters, count);
         let mut body = packed.get_mut_body();
         let body = body.as_mut();

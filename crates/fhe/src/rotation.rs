@@ -83,7 +83,7 @@ impl BootstrapKey {
         let full = self.parameters.bootstrap;
         let Decomposition { base_log, levels } = self.parameters.lut_decomposition(precision);
         let level = ggsw.len() / full.levels as usize;
-        // The last level of either decomposition leaves the same bits out.
+        // The coarse decomposition's only level scales as this one of the full decomposition does.
         let first = (full.levels - base_log * levels / full.base_log) as usize;
         &ggsw[first * level..(first + levels as usize) * level]
     }

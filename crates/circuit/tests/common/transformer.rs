@@ -3,7 +3,9 @@
 use cipherformer_circuit::transformer::{
     Attention, AttentionNumerics, BlockNumerics, Matrix, TokenTables, Transformer, TransformerBlock,
 };
-use cipherformer_circuit::{Bag, Circuit, Description, ParameterSet, Plain, Vocabulary};
+use cipherformer_circuit::{
+    Bag, Circuit, CircuitError, Description, ParameterSet, Plain, Vocabulary,
+};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -127,6 +129,13 @@ const BLOCK: BlockNumerics = BlockNumerics {
 };
 
 pub(crate) fn circuit(model: &Transformer, parameters: &ParameterSet) -> Circuit {
+    try_circuit(model, parameters).expect("a valid circuit")
+}
+
+pub(crate) fn try_circuit(
+    model: &Transformer,
+    parameters: &ParameterSet,
+) -> Result<Circuit, CircuitError> {
     let count = model.unembedding.rows();
     let tokens: Vec<String> = (0..count).map(|i| format!("t{i}")).collect();
     let description = Description {
@@ -136,7 +145,7 @@ pub(crate) fn circuit(model: &Transformer, parameters: &ParameterSet) -> Circuit
         labels: tokens.clone(),
     };
     let vocabulary = Vocabulary::new(tokens, 1, 1).expect("distinct");
-    Circuit::new(description, vocabulary, model.clone()).expect("a valid circuit")
+    Circuit::new(description, vocabulary, model.clone())
 }
 
 /// Logits of every position, in real numbers: grids where the documentation has them, no torus.

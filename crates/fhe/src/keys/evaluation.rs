@@ -22,7 +22,7 @@ const WHAT: &str = "evaluation key";
 #[derive(Serialize, Deserialize, Versionize)]
 #[versionize(SeededEvaluationKeyVersions)]
 pub struct SeededEvaluationKey {
-    parameter_set: String,
+    pub(super) parameter_set: String,
     pub(super) bootstrap: SeededBootstrapKey,
     pub(super) key_switch: SeededLweKeyswitchKeyOwned<u64>,
     pub(super) automorphisms: SeededGlweCiphertextListOwned<u64>,

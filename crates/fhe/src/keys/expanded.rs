@@ -20,8 +20,12 @@ pub struct EvaluationKey {
 }
 
 impl EvaluationKey {
-    /// Expands a key whose dimensions were checked for these parameters when it was read.
+    /// Expands a key whose dimensions were checked when it was read.
+    ///
+    /// # Panics
+    /// If it was read for other parameters.
     pub fn expand(seeded: SeededEvaluationKey, parameters: &'static ParameterSet) -> Self {
+        assert_eq!(seeded.parameter_set, parameters.name);
         let bootstrap = seeded.bootstrap.expand(parameters);
         Self {
             parameters,

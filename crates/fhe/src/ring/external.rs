@@ -76,7 +76,7 @@ impl Ggsw {
 
     /// m times the packed polynomial, modulo X^N + 1. Noise: `external_product_variance`.
     ///
-    /// Cost: two FFTs, and two for each level of `ring_key_switch`.
+    /// Cost: four FFTs, and two for each level of `ring_key_switch`.
     ///
     /// # Errors
     /// A ciphertext of another dimension.

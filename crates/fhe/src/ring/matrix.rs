@@ -4,7 +4,7 @@
 //! coefficients 0 to w - 1. Reversed rows of the matrix stand w apart in a clear polynomial: N / w rows a
 //! polynomial, whose product with the block has their dot products at coefficients w - 1, 2 w - 1 and so on.
 //! Products of neighbouring rows overlap, but not there. Blocks add up in the Fourier domain. What comes out
-//! already holds N / w values, so packing needs a w-th of the automorphisms.
+//! already holds N / w values, so packing m' of these (a power of two) takes m' - 1 + log2(w / m') automorphisms.
 
 use cipherformer_circuit::ParameterSet;
 use cipherformer_circuit::graph::IntMatrix;
@@ -96,8 +96,8 @@ impl PreparedMatrix {
     /// The product: output i at coefficient `slots()[i]`, 0 elsewhere. Noise: the vector's times the rows' 2-norm,
     /// and `merging_variance(N / w)`.
     ///
-    /// Cost: for every N / w outputs one ring product for every w inputs, four FFTs, and an automorphism; on
-    /// all cores.
+    /// Cost: for every N / w outputs one ring product for every w inputs, four FFTs, and about one automorphism;
+    /// on all cores.
     ///
     /// # Errors
     /// Another number of blocks than the matrix has.

@@ -50,6 +50,9 @@ pub fn shift(packed: &Packed, exponent: usize) -> Packed {
 }
 
 /// The sum, coefficient by coefficient. The noises add up.
+///
+/// # Panics
+/// On ciphertexts of different dimensions.
 pub fn add(a: &Packed, b: &Packed) -> Packed {
     let mut sum = a.clone();
     glwe_ciphertext_add_assign(&mut sum, b);

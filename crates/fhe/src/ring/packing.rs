@@ -54,12 +54,14 @@ pub fn pack_at(values: &Scalars, slots: &[usize], key: &EvaluationKey) -> Result
     {
         return Err(FheError::Shape {
             operation: "pack",
-            expected: format!("1 to {size} values of size {} in as many slots", size + 1),
+            expected: format!(
+                "1 to {size} values of size {}, in as many distinct slots below {size}",
+                size + 1
+            ),
             got: format!(
-                "{} values of size {}, {} slots",
+                "{} values of size {} in slots {slots:?}",
                 values.lwe_ciphertext_count().0,
                 values.lwe_size().0,
-                slots.len()
             ),
         });
     }
@@ -157,7 +159,7 @@ impl<F> Tree<'_, F> {
             let alone = if even.is_empty() { 1 } else { 0 };
             let side = if alone == 1 { odd } else { even };
             let mut sum = self.merge(side, depth - 1, work);
-            rotate(&sum, depth, &mut work.rotated);
+            substitute_both(&sum, depth, &mut work.rotated);
             self.key
                 .automorphisms
                 .add_switched(depth, &work.rotated, &mut sum, &mut work.switch);
@@ -170,7 +172,7 @@ impl<F> Tree<'_, F> {
         for (even, odd) in sum.iter_mut().zip(&mut difference) {
             (*even, *odd) = (even.wrapping_add(*odd), even.wrapping_sub(*odd));
         }
-        rotate(&difference, depth, &mut work.rotated);
+        substitute_both(&difference, depth, &mut work.rotated);
         self.key
             .automorphisms
             .add_switched(depth, &work.rotated, &mut sum, &mut work.switch);
@@ -199,7 +201,7 @@ impl<F> Tree<'_, F> {
 }
 
 /// Both polynomials of a ciphertext, X^(2^i + 1) put for X.
-fn rotate(ciphertext: &[u64], i: u32, rotated: &mut [u64]) {
+fn substitute_both(ciphertext: &[u64], i: u32, rotated: &mut [u64]) {
     let size = ciphertext.len() / 2;
     for (polynomial, out) in ciphertext.chunks(size).zip(rotated.chunks_mut(size)) {
         substitute(polynomial, (1 << i) + 1, out);
@@ -222,5 +224,8 @@ fn embed(lwe: &[u64]) -> Vec<u64> {
 /// A torus element divided by 2^bits, rounded, as an integer. Signed: a mean would gather at the
 /// frequencies that the key amplifies most.
 fn divided(x: u64, bits: u32) -> u64 {
+    if bits == 0 {
+        return x;
+    }
     ((rounded_shift(x, bits) << bits) as i64 >> bits) as u64
 }

@@ -50,8 +50,12 @@ impl Operand {
 /// operands' noise is above 2^-50.
 ///
 /// Cost: 8 FFTs, and one for each level of `ring_key_switch`.
+///
+/// # Panics
+/// On ciphertexts of another dimension than the key's.
 pub fn multiply(a: &Packed, b: &Packed, modulus: u64, key: &EvaluationKey) -> Packed {
-    let size = a.polynomial_size();
+    let size = convert::ring_size(key.parameters);
+    assert!(a.polynomial_size() == size && b.polynomial_size() == size);
     let mut work = Workspace::new(size);
     let transform = &mut work.transform;
     let (a, b) = (Operand::new(a, transform), Operand::new(b, transform));

@@ -6,6 +6,7 @@
 //! that was computed on the way.
 
 mod attention;
+mod block;
 mod layout;
 mod operations;
 mod scales;
@@ -16,10 +17,9 @@ use scales::Scales;
 use super::response;
 use crate::check::{check_finite, no_room};
 use crate::error::CircuitError;
-use crate::function::Function;
-use crate::graph::{IntMatrix, LutCell, Node, NodeId};
-use crate::parameters::{ParameterSet, Precision};
-use crate::transformer::{MARGIN, Matrix, SCALED_LEVELS, Transformer};
+use crate::graph::{IntMatrix, Node, NodeId};
+use crate::parameters::ParameterSet;
+use crate::transformer::{MARGIN, Matrix, Transformer};
 
 /// Lowers every position of the context.
 ///
@@ -30,6 +30,7 @@ pub(crate) fn lower_transformer(
     parameters: &'static ParameterSet,
 ) -> Result<Vec<Vec<Node>>, CircuitError> {
     let scales = Scales::new(model, parameters)?;
+    let mut cached = vec![0.0; 2 * model.heads * model.attention.len()];
     let positions = 0..model.positions.len();
     positions
         .map(|position| {
@@ -39,6 +40,7 @@ pub(crate) fn lower_transformer(
                 scales: &scales,
                 layout: Layout::new(model, parameters),
                 position,
+                cached: &mut cached,
                 nodes: Vec::new(),
             };
             builder.build()?;
@@ -65,6 +67,8 @@ struct Builder<'a> {
     scales: &'a Scales,
     layout: Layout,
     position: usize,
+    /// Energy of what each of the session's ciphertexts holds.
+    cached: &'a mut [f64],
     nodes: Vec<Node>,
 }
 
@@ -76,10 +80,10 @@ impl<'a> Builder<'a> {
         for index in 0..self.model.blocks.len() {
             let layer = index + 1;
             let residual = self.residual(layer, &sources)?;
-            let normalised = self.norm(layer, residual)?;
-            let [query, key, value] = self.projections(layer, normalised)?;
+            let normalised = self.norm(layer, residual);
+            let [query, key, value] = self.projections(layer, normalised);
             let mixed = self.attention(layer, query, key, value)?;
-            let hidden = self.hidden(layer, normalised)?;
+            let hidden = self.hidden(layer, normalised);
             sources.push(self.attention_source(layer, mixed));
             sources.push(Source {
                 node: hidden,
@@ -177,133 +181,6 @@ impl<'a> Builder<'a> {
         inputs.extend(sources.iter().map(|source| source.node));
         let value = (scale, range * MARGIN * scale);
         Ok(self.linear(name, inputs, &weights, vec![0.0; width], value))
-    }
-
-    /// x times 1 / sqrt(mean of squares): a LUT a value for the squares, one for the root, one a value
-    /// for the product.
-    fn norm(&mut self, layer: usize, residual: NodeId) -> Result<NodeId, CircuitError> {
-        let numerics = &self.model.blocks[layer - 1].numerics;
-        let scales = &self.scales.blocks[layer - 1];
-        let width = self.nodes[residual.0].values.len();
-        let [low, high] = numerics.mean_square_bounds();
-        let half = self.lut_room();
-        let square = 2.0 * half / (width as f64 * (high - low));
-        let name = format!("block{}.norm", layer + 1);
-        let cell = LutCell {
-            function: Function::Square,
-            input_scale: scales.residual,
-            input_bias: 0.0,
-            output_scale: square,
-            rounded: false,
-        };
-        let squares = self.lut(
-            &format!("{name}.squares"),
-            Precision::Coarse,
-            vec![residual],
-            vec![cell; width],
-        );
-        let mean_scale = square * width as f64;
-        let centre = (high + low) / 2.0;
-        let mean = self.linear(
-            &format!("{name}.mean"),
-            vec![squares],
-            &[vec![1; width]],
-            vec![-mean_scale * centre],
-            (mean_scale, half),
-        );
-        let cell = LutCell {
-            function: Function::InverseSqrt {
-                floor: numerics.floor,
-            },
-            input_scale: mean_scale,
-            input_bias: centre,
-            output_scale: scales.normalised / (4.0 * f64::from(SCALED_LEVELS) * scales.residual),
-            rounded: false,
-        };
-        let root = self.lut(
-            &format!("{name}.root"),
-            Precision::Full,
-            vec![mean],
-            vec![cell],
-        );
-        Ok(self.scaled_lut(
-            &format!("{name}.product"),
-            Precision::Coarse,
-            vec![residual],
-            root,
-            scales.normalised,
-        ))
-    }
-
-    /// Integers of queries, keys and values.
-    fn projections(
-        &mut self,
-        layer: usize,
-        normalised: NodeId,
-    ) -> Result<[NodeId; 3], CircuitError> {
-        let block = &self.model.blocks[layer - 1];
-        let (numerics, scales) = (&block.numerics, &self.scales.blocks[layer - 1]);
-        let attention = self.scales.attention[layer];
-        let (scores, mix) = (attention.score_modulus, attention.mix_modulus);
-        let parts = [
-            ("query", &block.query, scores),
-            ("key", &block.key, scores),
-            ("value", &block.value, mix),
-        ];
-        let mut nodes = [NodeId(0); 3];
-        for (i, (what, matrix, modulus)) in parts.into_iter().enumerate() {
-            let name = format!("block{}.{what}", layer + 1);
-            let scale = scales.projections[i];
-            let bound = numerics.projection_range[i] * MARGIN * scale;
-            let weights = rows(matrix, scale / scales.normalised);
-            let bias = vec![0.0; weights.len()];
-            let linear = self.linear(&name, vec![normalised], &weights, bias, (scale, bound));
-            let cell = LutCell {
-                function: Function::Clamp {
-                    limit: f64::from(numerics.projection_limit[i]),
-                },
-                input_scale: scale * numerics.projection_step[i],
-                input_bias: 0.0,
-                output_scale: 1.0 / modulus as f64,
-                rounded: true,
-            };
-            nodes[i] = self.lut(
-                &name,
-                Precision::Full,
-                vec![linear],
-                vec![cell; weights.len()],
-            );
-        }
-        Ok(nodes)
-    }
-
-    fn hidden(&mut self, layer: usize, normalised: NodeId) -> Result<NodeId, CircuitError> {
-        let block = &self.model.blocks[layer - 1];
-        let scales = &self.scales.blocks[layer - 1];
-        let name = format!("block{}.mlp", layer + 1);
-        let weights = rows(&block.up, scales.up / scales.normalised);
-        let bias = block.up_bias.iter().map(|&b| f64::from(b) * scales.up);
-        let bound = block.numerics.up_range * MARGIN * scales.up;
-        let linear = self.linear(
-            &name,
-            vec![normalised],
-            &weights,
-            bias.collect(),
-            (scales.up, bound),
-        );
-        let cell = LutCell {
-            function: Function::Gelu,
-            input_scale: scales.up,
-            input_bias: 0.0,
-            output_scale: scales.hidden,
-            rounded: false,
-        };
-        Ok(self.lut(
-            &name,
-            Precision::Coarse,
-            vec![linear],
-            vec![cell; weights.len()],
-        ))
     }
 }
 

@@ -6,6 +6,9 @@ use crate::lower::{LUT_HALF_RANGE, room};
 use crate::parameters::Precision;
 use crate::transformer::{MARGIN, SCALED_LEVELS};
 
+/// The bound of what LUTs put out, which only linear sums modulo 1 follow: they have bounds of their own.
+const ANYWHERE: f64 = 0.5;
+
 impl Builder<'_> {
     pub(super) fn lookup(
         &mut self,
@@ -68,7 +71,7 @@ impl Builder<'_> {
     ) -> NodeId {
         let values = cells.iter().map(|cell| Value {
             scale: cell.output_scale,
-            bound: 0.5,
+            bound: ANYWHERE,
             variance: self.parameters.lut_output_variance(precision),
         });
         let values = values.collect();
@@ -84,17 +87,18 @@ impl Builder<'_> {
         scale: f64,
     ) -> NodeId {
         let count = self.variances(&inputs).len();
-        let own = self.variances(&[scales])[0];
+        let own = self.variances(&[scales]);
         let value = Value {
             scale,
-            bound: 0.5,
+            bound: ANYWHERE,
             variance: self
                 .parameters
-                .scaled_lut_output_variance(SCALED_LEVELS, precision, own),
+                .scaled_lut_output_variance(SCALED_LEVELS, precision, own[0]),
         };
         inputs.push(scales);
         let op = Op::ScaledLut {
             levels: SCALED_LEVELS,
+            scales: own.len(),
             precision,
         };
         self.push(name, op, inputs, vec![value; count], 0.0)
@@ -119,9 +123,9 @@ impl Builder<'_> {
         )
     }
 
-    /// Every earlier position has added as much noise as this one.
     pub(super) fn append(&mut self, name: &str, cache: usize, shift: usize, new: NodeId) -> NodeId {
-        let energy = self.nodes[new.0].energy * (self.position + 1) as f64;
+        self.cached[cache] += self.nodes[new.0].energy;
+        let energy = self.cached[cache];
         let op = Op::Append { cache, shift };
         self.push(name, op, vec![new], Vec::new(), energy)
     }

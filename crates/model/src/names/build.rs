@@ -60,7 +60,14 @@ pub fn build_names_gpt(
     let golden = golden(&circuit, command.clone())?;
     let golden = serde_json::to_string_pretty(&golden).expect("plain data");
     staging.write("test-vectors.json", &format!("{golden}\n"))?;
-    let card = card::write(&circuit, recipe, &figures, &estimate(&circuit), &command);
+    let card = card::write(
+        &circuit,
+        data,
+        recipe,
+        &figures,
+        &estimate(&circuit),
+        &command,
+    );
     staging.write("MODEL_CARD.md", &card)?;
     staging.publish()?;
     Ok(figures)

@@ -23,6 +23,7 @@ mod output;
 mod progress;
 mod quantize;
 mod recipe;
+mod regenerate;
 mod train;
 
 pub use choose::choose_vocabulary;

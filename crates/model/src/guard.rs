@@ -25,7 +25,7 @@ use crate::train::{FloatModel, train};
 pub const CIRCUITS: [&str; 2] = [PROMPT_GUARD, NAMES_GPT];
 
 /// Its name.
-pub const PROMPT_GUARD: &str = "prompt-guard";
+pub(crate) const PROMPT_GUARD: &str = "prompt-guard";
 
 /// What to train on, and how.
 #[derive(Clone, Debug)]

@@ -44,7 +44,7 @@ pub const NAMES_GPT: &str = "names-gpt";
 ///
 /// # Errors
 /// Data that cannot be used, or a failure of the training library.
-pub fn train_names(
+pub(crate) fn train_names(
     data: &Path,
     recipe: &NamesRecipe,
     seed: u64,

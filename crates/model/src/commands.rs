@@ -113,6 +113,10 @@ impl TrainArgs {
             });
         }
         if self.circuit == NAMES_GPT {
+            if self.cross_validate {
+                let name = self.circuit.clone();
+                return Err(ModelError::NoCrossValidation { name });
+            }
             let recipe = NamesRecipe::default();
             let figures = build_names_gpt(&self.data, &self.out, &recipe, self.seed)?;
             return print(&tables::names(&figures, &self.out));

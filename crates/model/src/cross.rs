@@ -34,7 +34,7 @@ pub struct CrossValidation {
 ///
 /// # Errors
 /// As training on all of the examples.
-pub fn cross_validate(
+pub(crate) fn cross_validate(
     examples: &[Example],
     recipe: &Recipe,
     seed: u64,

@@ -37,6 +37,15 @@ pub enum ModelError {
         /// The names there are.
         known: String,
     },
+    /// A circuit whose training has no cross-validation.
+    #[error(
+        "{name} cannot be cross-validated, as it is measured on names kept apart for that; leave out \
+         --cross-validate"
+    )]
+    NoCrossValidation {
+        /// Its name.
+        name: String,
+    },
     /// A folder that training must not replace.
     #[error("{path} {reason}; choose another folder with --out")]
     Output {

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use cipherformer_circuit::graph::Node;
 use cipherformer_circuit::{Circuit, CircuitError, Observer, OutputLayout, Plain, evaluate};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 /// Texts of every kind that the features tell apart, none of them from the data.
 const TEXTS: [&str; 12] = [
@@ -23,42 +23,42 @@ const TEXTS: [&str; 12] = [
 ];
 
 /// The content of `test-vectors.json`.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GoldenFile {
+#[derive(Debug, Serialize)]
+pub(crate) struct GoldenFile {
     /// What the file is for.
-    pub about: String,
+    about: String,
     /// The command that writes it anew.
-    pub how_to_regenerate: String,
+    how_to_regenerate: String,
     /// Digest of the circuit that these are the vectors of.
-    pub digest: String,
+    digest: String,
     /// One for each text.
-    pub vectors: Vec<GoldenVector>,
+    vectors: Vec<GoldenVector>,
 }
 
 /// One text, step by step.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GoldenVector {
+#[derive(Debug, Serialize)]
+pub(crate) struct GoldenVector {
     /// The text.
-    pub text: String,
+    text: String,
     /// Ids of the features that the vocabulary has, ascending.
-    pub features: Vec<usize>,
+    features: Vec<usize>,
     /// Weight of each feature.
-    pub weight: f64,
+    weight: f64,
     /// Every tensor between operations, on the torus.
-    pub layers: Vec<GoldenLayer>,
+    layers: Vec<GoldenLayer>,
     /// One a label, real numbers.
-    pub scores: Vec<f64>,
+    scores: Vec<f64>,
     /// The label with the largest score.
-    pub label: String,
+    label: String,
 }
 
 /// The values a node makes.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct GoldenLayer {
+#[derive(Debug, Serialize)]
+pub(crate) struct GoldenLayer {
     /// The node's name.
-    pub name: String,
+    name: String,
     /// Torus values, as fractions of the torus.
-    pub torus: Vec<f64>,
+    torus: Vec<f64>,
 }
 
 impl GoldenFile {
@@ -66,7 +66,7 @@ impl GoldenFile {
     ///
     /// # Errors
     /// None for a valid circuit.
-    pub fn new(circuit: &Circuit, how_to_regenerate: String) -> Result<Self, CircuitError> {
+    pub(crate) fn new(circuit: &Circuit, how_to_regenerate: String) -> Result<Self, CircuitError> {
         let vectors = TEXTS.iter().map(|text| vector(circuit, text));
         Ok(Self {
             about:

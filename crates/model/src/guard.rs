@@ -18,13 +18,14 @@ use crate::names::NAMES_GPT;
 use crate::output::Staging;
 use crate::progress;
 use crate::recipe::Recipe;
+use crate::regenerate;
 use crate::train::{FloatModel, train};
 
 /// The circuits there are recipes for.
 pub const CIRCUITS: [&str; 2] = [PROMPT_GUARD, NAMES_GPT];
 
 /// Its name.
-pub const PROMPT_GUARD: &str = "prompt-guard";
+pub(crate) const PROMPT_GUARD: &str = "prompt-guard";
 
 /// What to train on, and how.
 #[derive(Clone, Debug)]
@@ -77,7 +78,7 @@ pub fn build_prompt_guard(training: &Training<'_>) -> Result<Figures, ModelError
     let circuit = circuit(&float, vocabulary, recipe)?;
     let figures = measure(training, &examples, &validation, &float, &circuit)?;
     circuit.save(staging.folder())?;
-    let command = regenerate(training);
+    let command = command(training);
     let golden = GoldenFile::new(&circuit, command.clone())?;
     let golden = serde_json::to_string_pretty(&golden).expect("plain data");
     staging.write("test-vectors.json", &format!("{golden}\n"))?;
@@ -153,17 +154,13 @@ fn check_classes(data: &Path, examples: &[Example]) -> Result<(), ModelError> {
     Ok(())
 }
 
-fn regenerate(training: &Training<'_>) -> String {
-    let option = if training.cross_validate {
-        " --cross-validate"
-    } else {
-        ""
-    };
-    format!(
-        "cargo run --release --bin cipherformer-model -- train {PROMPT_GUARD} --data {} --out {} \
-         --seed {}{option}",
-        training.data.display(),
-        training.out.display(),
-        training.seed
-    )
+fn command(training: &Training<'_>) -> String {
+    let Training {
+        data, out, seed, ..
+    } = *training;
+    let mut command = regenerate::command(PROMPT_GUARD, data, out, seed);
+    if training.cross_validate {
+        command.push_str(" --cross-validate");
+    }
+    command
 }

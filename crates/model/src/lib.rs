@@ -23,20 +23,20 @@ mod output;
 mod progress;
 mod quantize;
 mod recipe;
+mod regenerate;
 mod train;
 
 pub use choose::choose_vocabulary;
-pub use cross::{CrossValidation, cross_validate};
+pub use cross::CrossValidation;
 pub use data::{Example, load_examples};
 pub use encrypted::EncryptedPair;
 pub use error::ModelError;
 pub use evaluate::{Evaluation, Mode, evaluate_circuit};
-pub use golden::{GoldenFile, GoldenLayer, GoldenVector};
-pub use guard::{CIRCUITS, Figures, PROMPT_GUARD, Training, build_prompt_guard};
-pub use metrics::{LABELS, Metrics, POSITIVE};
+pub use guard::{CIRCUITS, Figures, Training, build_prompt_guard};
+pub use metrics::{LABELS, Metrics};
 pub use names::{
     NAMES_GPT, NamesEvaluation, NamesFigures, NamesGolden, NamesLosses, NamesRecipe, NamesVector,
-    build_names_gpt, evaluate_names, reference_logits, tokens, train_names,
+    build_names_gpt, evaluate_names, reference_logits, tokens,
 };
 pub use recipe::Recipe;
 pub use train::{FloatModel, train};

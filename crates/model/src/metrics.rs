@@ -7,7 +7,7 @@ use serde::Serialize;
 pub const LABELS: [&str; 2] = ["benign", "injection"];
 
 /// Which of [`LABELS`] F1 is about.
-pub const POSITIVE: usize = 1;
+pub(crate) const POSITIVE: usize = 1;
 
 /// Figures over labelled examples.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

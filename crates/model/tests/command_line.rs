@@ -22,6 +22,10 @@ fn guard() -> String {
     repository("circuits/prompt-guard")
 }
 
+fn names() -> String {
+    repository("circuits/names-gpt")
+}
+
 fn validation() -> String {
     repository("crates/model/data/prompt-injection/validation.csv")
 }
@@ -110,6 +114,41 @@ fn estimates_have_every_field() {
 }
 
 #[test]
+fn a_transformer_costs_more_with_every_position() {
+    let report = json(&run(&["estimate", &names(), "--json"]));
+    let luts = report["luts_per_position"].as_array().expect("a list");
+    let luts: Vec<u64> = luts.iter().filter_map(Value::as_u64).collect();
+    assert_eq!(luts.len(), 16);
+    assert!(luts.is_sorted_by(|one, next| one < next), "{luts:?}");
+    assert_eq!(report["luts"], luts[15]);
+}
+
+#[test]
+fn names_are_measured() {
+    let (names, data) = (names(), repository("crates/model/data/names/unseen.txt"));
+    let args = [
+        "evaluate", &names, "--data", &data, "--mode", "simulate", "--limit", "2", "--json",
+    ];
+    let report = json(&run(&args));
+    let unseen = fs::read_to_string(&data).expect("it is shipped");
+    let tokens: usize = unseen.lines().take(2).map(|name| name.len() + 1).sum();
+    assert_eq!(
+        (&report["examples"], &report["left_out"]),
+        (&2.into(), &0.into())
+    );
+    assert_eq!(report["tokens"], tokens);
+    let figure = |name: &str| report[name].as_f64().expect("a number");
+    assert!((0.0..10.0).contains(&figure("cross_entropy")), "{report}");
+    assert!((0.0..=1.0).contains(&figure("agreement")), "{report}");
+    let table = run(&args[..8]);
+    let table = String::from_utf8_lossy(&table.stdout);
+    assert!(
+        table.starts_with("names          2 (0 too long)\n"),
+        "{table}"
+    );
+}
+
+#[test]
 fn bad_data_files_are_refused() {
     evaluate_file("empty.csv", b"", &["empty.csv", "empty", "text,label"]);
     evaluate_file("bare.csv", b"text,label\n", &["bare.csv", "no rows"]);
@@ -170,6 +209,10 @@ fn training_refuses_what_it_cannot_do() {
     let below = file.join("guard");
     train(&data, &below.to_string_lossy(), &["file", "check the path"]);
     train(&data, &empty, &["file", "no part of a circuit", "--out"]);
+    let names = ["train", "names-gpt", "--data", &data, "--out", "x"];
+    assert_refused(&names, &["names.txt", "check the path"]);
+    let crossed = [&names[..], &["--cross-validate"]].concat();
+    assert_refused(&crossed, &["names-gpt", "leave out --cross-validate"]);
 }
 
 #[test]

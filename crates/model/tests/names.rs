@@ -1,8 +1,12 @@
 //! The shipped names-gpt: what it gives, how good it is, and the same under encryption.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use cipherformer_circuit::{Bag, Circuit, OutputLayout};
+use cipherformer_circuit::graph::{Node, Op};
+use cipherformer_circuit::{
+    Bag, Circuit, Observer, OutputLayout, Plain, State, estimate, evaluate_next,
+};
 use cipherformer_model::{
     EncryptedPair, Mode, NamesGolden, evaluate_names, reference_logits, tokens,
 };
@@ -54,8 +58,26 @@ fn unseen_names() {
 #[test]
 fn luts_per_letter() {
     let circuit = circuit();
-    for position in 0..circuit.positions() {
-        assert!(circuit.luts(position) <= 500);
+    let expected = estimate(&circuit).luts_per_position;
+    assert_eq!(expected.len(), circuit.positions());
+    let (mut engine, mut state) = (Plain::reference(), State::new(&circuit));
+    for expected in expected {
+        let done = Counter::default();
+        evaluate_next(&circuit, &mut engine, &mut state, &Bag::token(1), &done).expect("a letter");
+        assert_eq!(done.0.into_inner(), expected);
+        assert!(expected <= 500);
+    }
+}
+
+/// Counts the values that LUTs put out.
+#[derive(Default)]
+struct Counter(AtomicUsize);
+
+impl Observer<Plain> for Counter {
+    fn scalars(&self, node: &Node, values: &Vec<f64>) {
+        if matches!(node.op, Op::Lut { .. } | Op::ScaledLut { .. }) {
+            self.0.fetch_add(values.len(), Ordering::Relaxed);
+        }
     }
 }
 

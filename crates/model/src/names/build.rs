@@ -9,6 +9,7 @@ use super::evaluate::{reference_logits, tokens};
 use super::{NAMES_GPT, NamesFigures, NamesRecipe, card, train_names};
 use crate::error::ModelError;
 use crate::output::Staging;
+use crate::regenerate;
 
 /// What the vocabulary calls the token that starts and ends a name.
 const END_MARK: &str = "<end>";
@@ -52,15 +53,18 @@ pub fn build_names_gpt(
     let (model, figures) = train_names(data, recipe, seed)?;
     let circuit = circuit(model)?;
     circuit.save(staging.folder())?;
-    let command = format!(
-        "cargo run --release --bin cipherformer-model -- train {NAMES_GPT} --data {} --out {} --seed {seed}",
-        data.display(),
-        out.display(),
-    );
+    let command = regenerate::command(NAMES_GPT, data, out, seed);
     let golden = golden(&circuit, command.clone())?;
     let golden = serde_json::to_string_pretty(&golden).expect("plain data");
     staging.write("test-vectors.json", &format!("{golden}\n"))?;
-    let card = card::write(&circuit, recipe, &figures, &estimate(&circuit), &command);
+    let card = card::write(
+        &circuit,
+        data,
+        recipe,
+        &figures,
+        &estimate(&circuit),
+        &command,
+    );
     staging.write("MODEL_CARD.md", &card)?;
     staging.publish()?;
     Ok(figures)

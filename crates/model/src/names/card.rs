@@ -1,13 +1,17 @@
 //! The model card of names-gpt.
 
+use std::path::Path;
+
 use cipherformer_circuit::{Circuit, Estimate};
 
 use super::{NamesFigures, NamesRecipe};
 
+/// What holds for any such model, and what we know of the shipped data.
 const LIMITS: &str = "\
-- **A toy task on purpose.** It writes plausible first names as they were given in the USA, in lower case a to z, at
-  most 15 letters; nothing else. What it shows is that a whole transformer runs on ciphertexts.
-- **It learned from real names.** They carry the biases of their source; some names it writes are those of people.
+- **A toy task on purpose.** It writes names like those it was trained on, in lower case a to z, at most 15 letters;
+  nothing else. What it shows is that a whole transformer runs on ciphertexts.
+- **Real names.** The shipped data is first names given in the USA. They carry the biases of their source; some names
+  that a model of them writes are those of people.
 - **Noise.** Encrypted logits differ a little from exact ones. Where two letters are almost equally likely, the
   order may change; the agreement above says how often.
 ";
@@ -15,6 +19,7 @@ const LIMITS: &str = "\
 /// The card as Markdown.
 pub(super) fn write(
     circuit: &Circuit,
+    data: &Path,
     recipe: &NamesRecipe,
     figures: &NamesFigures,
     estimate: &Estimate,
@@ -26,16 +31,26 @@ pub(super) fn write(
          Continues first names, letter by letter, on encrypted text: a decoder-only transformer.\n\n\
          Digest: `{digest}`. This page is written by training; to make it anew:\n\n\
          ```sh\n{command}\n```\n\n\
-         ## Data\n\n\
-         26,919 first names, US Social Security Administration, public domain; 80 % to train on, 10 % to\n\
-         validate on, 10 % for the figures below, by a hash of each name.\n\n\
+         ## Data\n\n{}\n\
          ## Model\n\n{}\n\
          ## Figures\n\n{}\n\
          ## Cost\n\n{}\n\
          ## Limits\n\n{LIMITS}",
+        names(data, figures),
         model(recipe),
         table(figures),
         cost(estimate),
+    )
+}
+
+fn names(folder: &Path, figures: &NamesFigures) -> String {
+    format!(
+        "`{}`: {} names to train on, {} to validate on, {} to test on; a hash of each name says which. The data\n\
+         that the project ships is first names from the US Social Security Administration, public domain.\n",
+        folder.display(),
+        figures.train_names,
+        figures.validation.names,
+        figures.test.names,
     )
 }
 

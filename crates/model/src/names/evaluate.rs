@@ -1,7 +1,7 @@
 //! Measuring a circuit on names: how well it predicts each next letter.
 
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use cipherformer_circuit::{Bag, Circuit, CircuitError, OutputLayout, Plain};
 use serde::Serialize;
@@ -28,14 +28,14 @@ pub struct NamesEvaluation {
     /// itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement: Option<f64>,
-    /// Names that were left out, as they are longer than the context.
+    /// Names looked at, but left out, as they are longer than the context.
     pub left_out: usize,
-    /// Time for all names, without making keys.
+    /// Time for all names, without making keys or the reference that they are compared with.
     pub seconds: f64,
 }
 
-/// Evaluates a circuit on a file of names, one a line, or its first `limit`; `seed` is of the simulated
-/// noise.
+/// Evaluates a circuit on a file of names, one a line, or looks at its first `limit` only; `seed` is of the
+/// simulated noise.
 ///
 /// # Errors
 /// A file that cannot be used, or a circuit that cannot be evaluated encrypted.
@@ -48,19 +48,21 @@ pub fn evaluate_names(
 ) -> Result<NamesEvaluation, ModelError> {
     let text = read(path)?;
     let all = text.lines().map(str::trim).filter(|name| !name.is_empty());
+    let looked_at = all.take(limit.unwrap_or(usize::MAX));
     let (names, long): (Vec<&str>, Vec<&str>) =
-        all.partition(|name| name.len() < circuit.positions());
-    let names = &names[..limit.unwrap_or(usize::MAX).min(names.len())];
+        looked_at.partition(|name| name.len() < circuit.positions());
     if names.is_empty() {
-        return Err(refuse(path, None, "it has no name to evaluate; add some"));
+        let reason = "it has no name that is short enough to evaluate; add some";
+        return Err(refuse(path, None, reason));
     }
     let mut evaluator = Evaluator::new(circuit, mode, seed)?;
-    let start = Instant::now();
     let bar = progress::bar("evaluating", names.len());
-    let mut tally = Tally::default();
-    for name in names {
+    let (mut tally, mut time) = (Tally::default(), Duration::ZERO);
+    for name in &names {
         let tokens = tokens(circuit, name)?;
+        let start = Instant::now();
         let logits = evaluator.outputs(circuit, &bags(&tokens))?;
+        time += start.elapsed();
         let reference = match mode {
             Mode::Reference => None,
             Mode::Simulate | Mode::Encrypted => Some(reference_logits(circuit, &tokens)?),
@@ -78,7 +80,7 @@ pub fn evaluate_names(
         cross_entropy: tally.loss / count,
         agreement: (mode != Mode::Reference).then(|| tally.same as f64 / count),
         left_out: long.len(),
-        seconds: start.elapsed().as_secs_f64(),
+        seconds: time.as_secs_f64(),
     })
 }
 

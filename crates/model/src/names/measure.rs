@@ -18,6 +18,8 @@ const CHUNK: usize = 256;
 /// Losses over names, in nats a character, end marks counted.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct NamesLosses {
+    /// How many names.
+    pub names: usize,
     /// Before quantization.
     pub float: f64,
     /// Quantized.
@@ -32,6 +34,7 @@ impl NamesLosses {
     /// Of the same names, treated in three ways.
     pub(crate) fn new(float: &Outcome, exact: &Outcome, noisy: &Outcome) -> Self {
         Self {
+            names: exact.names,
             float: float.loss,
             exact: exact.loss,
             noisy: noisy.loss,
@@ -43,6 +46,8 @@ impl NamesLosses {
 /// How good a model is on names it was not trained on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct NamesFigures {
+    /// How many names were trained on.
+    pub train_names: usize,
     /// On names that choices were made with.
     pub validation: NamesLosses,
     /// On names that nothing was chosen with.
@@ -52,6 +57,8 @@ pub struct NamesFigures {
 /// What came out over all rows of some names.
 #[derive(Clone, Debug)]
 pub(crate) struct Outcome {
+    /// How many names.
+    pub(crate) names: usize,
     /// Mean cross-entropy.
     pub(crate) loss: f64,
     /// The most likely token of each row.
@@ -121,7 +128,12 @@ pub(crate) fn measure(
         best.extend(logits.argmax(D::Minus1)?.to_vec1::<u32>()?);
     }
     let loss = sum / best.len() as f64;
-    Ok(Outcome { loss, best, seen })
+    Ok(Outcome {
+        names: names.len(),
+        loss,
+        best,
+        seen,
+    })
 }
 
 /// Part of the rows with the same most likely token.

@@ -44,7 +44,7 @@ pub const NAMES_GPT: &str = "names-gpt";
 ///
 /// # Errors
 /// Data that cannot be used, or a failure of the training library.
-pub fn train_names(
+pub(crate) fn train_names(
     data: &Path,
     recipe: &NamesRecipe,
     seed: u64,
@@ -74,6 +74,7 @@ pub fn train_names(
     let exact = losses(Numbers::Exact, &ranges)?;
     let noisy = losses(Numbers::Noisy(seed), &ranges)?;
     let figures = NamesFigures {
+        train_names: names.train.len(),
         validation: NamesLosses::new(&float.validation, &exact.validation, &noisy.validation),
         test: NamesLosses::new(&float.test, &exact.test, &noisy.test),
     };

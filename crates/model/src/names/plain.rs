@@ -2,7 +2,7 @@
 
 use cipherformer_circuit::Function;
 use cipherformer_circuit::transformer::{
-    Attention, MARGIN, Matrix, SCALED_LEVELS, Transformer, TransformerBlock,
+    Attention, MARGIN, Matrix, SCALED_LEVELS, TokenTables, Transformer, TransformerBlock,
 };
 
 use super::data::END;
@@ -25,19 +25,12 @@ pub(crate) fn loss(transformer: &Transformer, names: &[Vec<u8>]) -> f64 {
 /// Logits after every token.
 fn logits(transformer: &Transformer, tokens: &[u8]) -> Vec<Vec<f64>> {
     let tables = || transformer.positions.iter().zip(tokens);
-    let real = |list: &[i8]| list.iter().map(|&i| f64::from(i)).collect::<Vec<f64>>();
-    let mut qkv = [
-        tables()
-            .map(|(t, &v)| real(&t.queries[usize::from(v)]))
-            .collect(),
-        tables()
-            .map(|(t, &v)| real(&t.keys[usize::from(v)]))
-            .collect(),
-        tables()
-            .map(|(t, &v)| real(&t.values[usize::from(v)]))
-            .collect(),
-    ];
-    let residual = |(t, &v): (&_, &u8)| residual_row(t, v);
+    let rows = |part: fn(&TokenTables) -> &[Vec<i8>]| -> Vec<Vec<f64>> {
+        let row = |(t, &token): (_, &u8)| real(&part(t)[usize::from(token)]);
+        tables().map(row).collect()
+    };
+    let mut qkv = [rows(|t| &t.queries), rows(|t| &t.keys), rows(|t| &t.values)];
+    let residual = |(t, &token): (&TokenTables, &u8)| real(t.residual.row(usize::from(token)));
     let mut x: Vec<Vec<f64>> = tables().map(residual).collect();
     add(&mut x, &attend(transformer, 0, &qkv));
     for (block, layer) in transformer.blocks.iter().zip(1..) {
@@ -59,13 +52,8 @@ fn logits(transformer: &Transformer, tokens: &[u8]) -> Vec<Vec<f64>> {
         .collect()
 }
 
-fn residual_row(tables: &cipherformer_circuit::transformer::TokenTables, token: u8) -> Vec<f64> {
-    tables
-        .residual
-        .row(usize::from(token))
-        .iter()
-        .map(|&v| f64::from(v))
-        .collect()
+fn real<T: Copy + Into<f64>>(row: &[T]) -> Vec<f64> {
+    row.iter().map(|&v| v.into()).collect()
 }
 
 /// W_o times attention, for every row.

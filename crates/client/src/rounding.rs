@@ -3,7 +3,8 @@
 /// Values are shown with this many decimals at most.
 const MAX_DECIMALS: i32 = 3;
 /// LUTs add more noise than a client can compute, as it depends on the weights: some 10 times the
-/// response's own in the circuits we have. So scores keep steps of this many times the latter.
+/// response's own in classifiers, some 60 times in transformers. Scores keep steps of this many times the latter:
+/// enough for verdicts; logits keep some of their noise, as coarser steps would change what is drawn.
 const NOISE_ALLOWANCE: f64 = 16.0;
 
 /// Rounds to a power of ten of at least [`NOISE_ALLOWANCE`] times the response's noise: to hundreds or

@@ -16,9 +16,9 @@ struct Options {
     config: Config,
 }
 
-/// Threads for work that blocks: one verifies, one evaluates, the others write uploads. More would each
-/// keep their own pool of freed memory, and keys are large.
-const BLOCKING_THREADS: usize = 4;
+/// Threads for work that blocks, beside those that evaluate: one verifies, the others write uploads. More
+/// would each keep their own pool of freed memory, and keys are large.
+const BLOCKING_THREADS: usize = 3;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -40,11 +40,14 @@ fn main() -> ExitCode {
 
 fn start(config: &Config) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(BLOCKING_THREADS)
+        .max_blocking_threads(config.workers.saturating_add(BLOCKING_THREADS))
         .enable_all()
         .build()
         .context("cannot start the runtime")?;
-    runtime.block_on(run(config))
+    let outcome = runtime.block_on(run(config));
+    // Evaluations that are still under way have had their time; dropping would wait for their end.
+    runtime.shutdown_background();
+    outcome
 }
 
 async fn run(config: &Config) -> anyhow::Result<()> {

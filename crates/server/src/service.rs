@@ -58,9 +58,10 @@ impl Request {
     /// Lets the session advance, if there is one: in one step, after everything went well.
     fn finish(&self, state: State<Packed>, result: &EvaluationResult) {
         if let Some(turn) = &self.turn {
-            let mut text = turn.session().content();
-            text.state = state;
-            text.last = Some(result.clone());
+            turn.advance(|text| {
+                text.state = state;
+                text.last = Some(result.clone());
+            });
         }
     }
 }
@@ -171,13 +172,14 @@ impl Service {
         request: &Request,
         watch: &Watch,
     ) -> Result<EvaluationResult, ServerError> {
+        self.check_wanted(request)?;
         watch.preparing();
         let circuit = request.circuit.circuit();
         let key = self.expanded_key(&request.key, circuit.parameters())?;
         watch.evaluating();
         let start = Instant::now();
         let mut engine = Encrypted::new(&request.circuit, &key).map_err(bug)?;
-        let (state, output) = run(request, &mut engine, watch).map_err(bug)?;
+        let (state, output) = self.run(request, &mut engine, watch)?;
         let counters = engine.counters();
         let server_ms = start.elapsed().as_micros() as f64 / 1000.0;
         tracing::info!(
@@ -198,6 +200,33 @@ impl Service {
         Ok(result)
     }
 
+    /// Evaluates every input of a request, after what its session has seen before; the last output counts.
+    fn run(
+        &self,
+        request: &Request,
+        engine: &mut Encrypted<'_>,
+        watch: &Watch,
+    ) -> Result<(State<Packed>, EncryptedScores), ServerError> {
+        let circuit = request.circuit.circuit();
+        let mut state = request.state();
+        let mut output = None;
+        for input in &request.inputs {
+            self.check_wanted(request)?;
+            let position = watch.position(engine.counters().luts);
+            let next = evaluate_next(circuit, engine, &mut state, input, &position);
+            output = Some(next.map_err(bug)?);
+        }
+        Ok((state, output.expect("requests have at least one input")))
+    }
+
+    /// Fails if the session has been closed: work for nobody would keep others waiting.
+    fn check_wanted(&self, request: &Request) -> Result<(), ServerError> {
+        match &request.turn {
+            Some(turn) => self.sessions.check_open(turn.session()),
+            None => Ok(()),
+        }
+    }
+
     fn expanded_key(
         &self,
         id: &KeyId,
@@ -213,23 +242,6 @@ impl Service {
             Ok(key)
         })
     }
-}
-
-/// Evaluates every input of a request, after what its session has seen before; the last output counts.
-fn run(
-    request: &Request,
-    engine: &mut Encrypted<'_>,
-    watch: &Watch,
-) -> Result<(State<Packed>, EncryptedScores), FheError> {
-    let circuit = request.circuit.circuit();
-    let mut state = request.state();
-    let mut output = None;
-    for input in &request.inputs {
-        let position = watch.position(engine.counters().luts);
-        let next = evaluate_next(circuit, engine, &mut state, input, &position);
-        output = Some(next?);
-    }
-    Ok((state, output.expect("requests have at least one input")))
 }
 
 /// The parameter set of this name.

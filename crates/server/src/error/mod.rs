@@ -72,11 +72,11 @@ pub enum ServerError {
     },
     /// No session of that id under that key.
     #[error(
-        "there is no such session under this key; sessions end after {minutes} minutes without a \
-         request: open a new one and send all tokens again"
+        "there is no such session under this key; sessions end when closed, or {minutes} minutes after \
+         their last token: open a new one and send all tokens again"
     )]
     UnknownSession {
-        /// How long sessions live without being used.
+        /// How long sessions live without new tokens.
         minutes: u64,
     },
     /// Two requests want to go on at once.
@@ -116,13 +116,24 @@ pub enum ServerError {
         /// What is wrong.
         reason: String,
     },
-    /// All sessions are taken, or all that one key may have.
+    /// One key has all the sessions it may have.
     #[error(
-        "there are as many sessions as there may be; close one, or try again when one has been idle \
-         for {minutes} minutes"
+        "this key has {limit} sessions, as many as it may; close one, or wait until one has had no new \
+         token for {minutes} minutes and ends"
+    )]
+    TooManySessionsOfKey {
+        /// How many it may have.
+        limit: usize,
+        /// How long sessions live without new tokens.
+        minutes: u64,
+    },
+    /// All sessions are taken.
+    #[error(
+        "the server has as many sessions as it may; close one if you have any, or try again in some \
+         minutes: each ends {minutes} minutes after its last token"
     )]
     TooManySessions {
-        /// How long sessions live without being used.
+        /// How long sessions live without new tokens.
         minutes: u64,
     },
     /// No key of that id.
@@ -172,8 +183,22 @@ pub enum ServerError {
 
     // The operator has to act, or the client to wait.
     /// The queue of evaluations is full, or as many keys are being uploaded as may be.
-    #[error("the server has as much work waiting as it accepts; try again in a second")]
-    Busy,
+    #[error("the server has as much work waiting as it accepts; try again in {seconds} seconds")]
+    Busy {
+        /// When there may be room.
+        seconds: u64,
+    },
+    /// One key has as many evaluations in the queue as it may.
+    #[error(
+        "this key has {limit} evaluations waiting or under way, as many as it may; wait for an answer, \
+         or try again in {seconds} seconds"
+    )]
+    KeyBusy {
+        /// How many it may have.
+        limit: usize,
+        /// When one of them may be done.
+        seconds: u64,
+    },
     /// The circuit's folder is damaged.
     #[error(
         "circuit {name} is damaged on the server; ask its operator to restore it, or use another circuit"
@@ -229,14 +254,24 @@ impl ServerError {
             Self::SessionPosition { .. } | Self::NoLogits => Kind::SessionPosition,
             Self::ContextExceeded { .. } => Kind::ContextExceeded,
             Self::Tokens { .. } => Kind::MalformedInput,
-            Self::TooManySessions { .. } => Kind::TooManySessions,
-            Self::Busy => Kind::Busy,
+            Self::TooManySessions { .. } | Self::TooManySessionsOfKey { .. } => {
+                Kind::TooManySessions
+            }
+            Self::Busy { .. } | Self::KeyBusy { .. } => Kind::Busy,
             Self::CircuitUnavailable { .. } => Kind::CircuitUnavailable,
             Self::StorageFull => Kind::StorageFull,
             Self::StorageUnavailable => Kind::StorageUnavailable,
             Self::Internal => Kind::Internal,
         };
         Problem::new(kind, self.to_string())
+    }
+
+    /// After how many seconds the same request may go well, if only time is needed, and little of it.
+    pub(crate) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Busy { seconds } | Self::KeyBusy { seconds, .. } => Some(*seconds),
+            _ => None,
+        }
     }
 }
 
@@ -280,7 +315,7 @@ mod tests {
     #[test]
     fn only_a_bug_is_a_500() {
         assert_eq!(ServerError::Internal.problem().status, 500);
-        assert_eq!(ServerError::Busy.problem().status, 429);
+        assert_eq!(ServerError::Busy { seconds: 2 }.problem().status, 429);
         let checksum = FheError::Checksum { what: "key" };
         assert_eq!(ServerError::Key(checksum).problem().status, 422);
     }

@@ -22,7 +22,7 @@ pub(super) async fn answer(
     headers: &HeaderMap,
 ) -> Result<Response, ServerError> {
     // Only a whole and valid request gets a place: a slow upload must not keep others waiting.
-    let place = service.scheduler.place()?;
+    let place = service.scheduler.place(&request.key)?;
     if accepts_events(headers) {
         return Ok(events(service, request, place));
     }

@@ -15,6 +15,8 @@ use crate::http::Server;
 
 /// How long running requests may take to finish when the server is told to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
+/// How often expired sessions are looked for, should nobody ask for one.
+const SWEEP: Duration = Duration::from_secs(60);
 
 impl Server {
     /// Takes the configured address.
@@ -29,6 +31,9 @@ impl Server {
 
     /// Serves until `shutdown` is ready, then lets running requests finish, for ten seconds at most.
     ///
+    /// An evaluation that takes longer keeps its thread to its end, for nobody: to stop in time, the caller
+    /// shuts its runtime down without waiting for it.
+    ///
     /// # Errors
     /// A listener that fails.
     pub async fn serve(
@@ -42,8 +47,10 @@ impl Server {
             let _ = stopping.send(());
         };
         let serving = axum::serve(listener, self.router()).with_graceful_shutdown(shutdown);
+        let sessions = &self.service.sessions;
         tokio::select! {
             done = serving.into_future() => done,
+            never = sessions.sweep_every(SWEEP) => match never {},
             () = deadline(stopped) => {
                 tracing::warn!("some requests did not finish in time");
                 Ok(())

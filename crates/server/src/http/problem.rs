@@ -4,24 +4,20 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cipherformer_protocol::{PROBLEM_JSON, ProblemKind};
+use cipherformer_protocol::PROBLEM_JSON;
 
 use crate::error::ServerError;
-
-/// After how many seconds a client that was turned away should come back: evaluations take less.
-const RETRY_AFTER_S: u16 = 1;
 
 impl IntoResponse for ServerError {
     fn into_response(self) -> Response {
         let problem = self.problem();
         let status =
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        let retry = problem.kind == ProblemKind::Busy;
         let mut response = (status, Json(problem)).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
-        if retry {
-            headers.insert(header::RETRY_AFTER, HeaderValue::from(RETRY_AFTER_S));
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
         response
     }

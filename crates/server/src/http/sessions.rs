@@ -93,17 +93,16 @@ pub(super) async fn append(
 ) -> Result<Response, ServerError> {
     let Query(query) = query?;
     let (id, key) = (session_id(&id?)?, key_id(&query.key)?);
-    let find = || service.sessions.find(&id, &key, Instant::now());
-    let circuit = Arc::clone(&find()?.content().circuit);
+    let session = service.sessions.find(&id, &key, Instant::now())?;
+    let circuit = Arc::clone(&session.content().circuit);
     let limit = circuit.circuit().positions() * (FRAME_BYTES + input_limit(circuit.circuit()));
     let body = Limited::new("encrypted tokens", &headers, body, limit)?;
     let body = body.all().await?;
     // Only now, so that a slow upload keeps nobody from asking. It may have outlasted the session.
-    let session = find()?;
-    let turn = session.turn()?;
+    let turn = service.sessions.turn(&id, &key, Instant::now())?;
     let request = Request {
         inputs: tokens(&turn, query.position, circuit.circuit(), &body)?,
-        key: session.key.clone(),
+        key,
         circuit,
         turn: Some(turn),
     };
@@ -148,12 +147,13 @@ fn session_id(text: &str) -> Result<SessionId, ServerError> {
 }
 
 fn info(service: &Service, session: &Session) -> SessionInfo {
+    let remaining = service.sessions.remaining(session, Instant::now());
     let content = session.content();
     SessionInfo {
         id: session.id.clone(),
         position: content.state.position(),
         context: content.circuit.circuit().positions(),
         busy: session.is_busy(),
-        expires_in_seconds: service.sessions.idle().as_secs(),
+        expires_in_seconds: remaining.as_secs_f64().ceil() as u64,
     }
 }

@@ -29,6 +29,8 @@ pub(crate) use upload::Upload;
 
 /// Uploads that may be under way at the same time; each may take as much disk as a key.
 const UPLOADS: usize = 16;
+/// After how many seconds one of them may be done: 40 MB at 4 MB a second.
+const UPLOAD_SECONDS: u64 = 10;
 
 /// What is known of a stored key without reading it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -107,7 +109,9 @@ impl KeyStore {
     /// Too many under way, or a directory that cannot be written.
     pub(crate) fn upload(&self) -> Result<Upload, ServerError> {
         let place = Arc::clone(&self.uploads).try_acquire_owned();
-        let place = place.map_err(|_| ServerError::Busy)?;
+        let place = place.map_err(|_| ServerError::Busy {
+            seconds: UPLOAD_SECONDS,
+        })?;
         if !self.directory.writable() {
             return Err(ServerError::StorageUnavailable);
         }

@@ -5,7 +5,7 @@ use axum::http::Method;
 use cipherformer_protocol::{KeyId, ProblemKind, SessionId, frame, routes};
 
 use crate::names::{CONTEXT, TOKENS};
-use crate::texts::{WRITER, append, open, sessions, show, world};
+use crate::texts::{WRITER, append, close, open, sessions, show, world};
 use crate::world::{Answer, CLIENT, World, manifest};
 
 async fn post(world: &World, path: &str, body: impl Into<Body>) -> Answer {
@@ -179,9 +179,28 @@ async fn there_are_only_so_many_sessions() {
     let first = open(&world).await.id;
     open(&world).await;
     let full = post(&world, &sessions(), Body::empty()).await;
-    expect(&full, ProblemKind::Busy, "close one");
-    assert_eq!(full.header("retry-after"), "1");
-    let path = routes::session(&first, &WRITER.id);
-    world.send(Method::DELETE, &path, Body::empty()).await;
+    expect(&full, ProblemKind::TooManySessions, "the server has");
+    assert!(
+        !full.headers.contains_key("retry-after"),
+        "seconds do not help"
+    );
+    close(&world, &first).await;
+    open(&world).await;
+}
+
+#[tokio::test]
+async fn a_key_can_have_only_so_many_sessions() {
+    let world = world(|_| ()).await;
+    let first = open(&world).await.id;
+    for _ in 1..16 {
+        open(&world).await;
+    }
+    let full = post(&world, &sessions(), Body::empty()).await;
+    expect(&full, ProblemKind::TooManySessions, "this key has 16");
+    assert!(
+        !full.headers.contains_key("retry-after"),
+        "seconds do not help"
+    );
+    close(&world, &first).await;
     open(&world).await;
 }

@@ -67,20 +67,38 @@ async fn without_a_registered_key_the_stream_is_a_plain_problem() {
 }
 
 #[tokio::test]
-async fn a_full_queue_turns_away_and_then_serves_again() {
-    let world = World::with(|config| config.queue = 1);
+async fn a_full_server_turns_away_and_then_serves_again() {
+    let world = World::with(|config| config.queue = 0);
+    check_overload(&world, 1, "the server has").await;
+}
+
+#[tokio::test]
+async fn one_key_cannot_fill_the_queue() {
+    let world = World::with(|config| config.queue = 11);
+    check_overload(&world, 3, "this key has 3 evaluations").await;
+}
+
+/// So many of a crowd are served, the others are told why not and when to come back.
+async fn check_overload(world: &World, least: usize, reason: &str) {
     world.register().await;
     let answers = join_all((0..24).map(|_| world.evaluate())).await;
     let (served, refused): (Vec<_>, Vec<_>) = answers
         .into_iter()
         .partition(|a| a.status == StatusCode::OK);
-    assert!(served.len() >= 2 && !refused.is_empty(), "{}", served.len());
+    assert!(
+        served.len() >= least && !refused.is_empty(),
+        "{}",
+        served.len()
+    );
     for answer in &served {
         CLIENT.check(&answer.body);
     }
     for answer in refused {
-        assert_eq!(answer.problem().kind, ProblemKind::Busy);
-        assert_eq!(answer.header("retry-after"), "1");
+        let problem = answer.problem();
+        assert_eq!(problem.kind, ProblemKind::Busy);
+        assert!(problem.detail.starts_with(reason), "{}", problem.detail);
+        let seconds = answer.header("retry-after").parse::<u64>();
+        assert!((2..=10).contains(&seconds.expect("a number")));
     }
     world.check_works().await;
 }

@@ -16,7 +16,8 @@ const HEAD: usize = 4;
 
 /// The circuit, under this name.
 pub(crate) fn circuit(name: &str) -> Circuit {
-    let mut random = StdRng::seed_from_u64(11);
+    // Not every seed makes weights whose logits depend on earlier tokens by much more than noise.
+    let mut random = StdRng::seed_from_u64(12);
     let tables = |random: &mut StdRng| TokenTables {
         queries: integers(random, 3),
         keys: integers(random, 3),

@@ -1,12 +1,12 @@
 //! Sessions that go on, and come to an end.
 
 use axum::body::Body;
-use axum::http::{Method, Request, StatusCode};
+use axum::http::{Request, StatusCode};
 use cipherformer_protocol::{ProblemKind, SessionInfo, headers, routes};
-use futures_util::future::join;
+use futures_util::future::{join, join3, join5};
 
 use crate::names::CONTEXT;
-use crate::texts::{WRITER, append, open, register, show, world};
+use crate::texts::{WRITER, append, check_distinct, close, open, register, show, world};
 use crate::world::{World, progress_and_result};
 
 #[tokio::test]
@@ -23,8 +23,10 @@ async fn a_session_is_opened_shown_and_closed() {
     assert_eq!(opened, expected);
     assert_eq!(show(&world, &opened.id).await, expected);
     let path = routes::session(&opened.id, &WRITER.id);
-    let closed = world.send(Method::DELETE, &path, Body::empty()).await;
-    assert_eq!(closed.status, StatusCode::NO_CONTENT);
+    assert_eq!(
+        close(&world, &opened.id).await.status,
+        StatusCode::NO_CONTENT
+    );
     let gone = world.get(&path).await.problem();
     assert_eq!(gone.kind, ProblemKind::UnknownSession);
 }
@@ -67,11 +69,12 @@ async fn a_retry_does_not_append_twice() {
 async fn sessions_of_one_key_do_not_mix() {
     let world = world(|_| ()).await;
     let (a, b) = (open(&world).await.id, open(&world).await.id);
-    append(&world, &a, 0, &[0, 1]).await;
-    append(&world, &b, 0, &[0, 2]).await;
-    let (more_a, more_b) = join(append(&world, &a, 2, &[3]), append(&world, &b, 2, &[4])).await;
-    WRITER.check(&more_a.body, &[0, 1, 3]);
-    WRITER.check(&more_b.body, &[0, 2, 4]);
+    append(&world, &a, 0, &[0, 4]).await;
+    append(&world, &b, 0, &[0, 0]).await;
+    let (more_a, more_b) = join(append(&world, &a, 2, &[4]), append(&world, &b, 2, &[4])).await;
+    check_distinct(&[0, 4, 4], &[0, 0, 4]);
+    WRITER.check(&more_a.body, &[0, 4, 4]);
+    WRITER.check(&more_b.body, &[0, 0, 4]);
 }
 
 #[tokio::test]
@@ -92,15 +95,61 @@ async fn progress_counts_the_luts_of_all_tokens() {
 async fn one_of_two_appends_at_once_is_turned_away() {
     let world = world(|_| ()).await;
     let id = open(&world).await.id;
-    let (a, b) = join(append(&world, &id, 0, &[0]), append(&world, &id, 0, &[0])).await;
-    let refused = if a.status == StatusCode::OK { b } else { a };
-    let kind = refused.problem().kind;
-    // The second may come so late that it finds the first one done.
-    assert!(
-        [ProblemKind::SessionBusy, ProblemKind::SessionPosition].contains(&kind),
-        "{kind:?}"
+    let other = open(&world).await.id;
+    // There is one worker, so the first two cannot be done when the third comes.
+    let (long, first, second) = join3(
+        append(&world, &other, 0, &[0, 1, 2, 3]),
+        append(&world, &id, 0, &[0]),
+        append(&world, &id, 0, &[0]),
+    )
+    .await;
+    assert_eq!(
+        (long.status, first.status),
+        (StatusCode::OK, StatusCode::OK)
     );
+    assert_eq!(second.problem().kind, ProblemKind::SessionBusy);
     assert_eq!(show(&world, &id).await.position, 1);
+}
+
+#[tokio::test]
+async fn tokens_of_a_session_that_was_closed_are_not_evaluated() {
+    let world = world(|_| ()).await;
+    let (id, other) = (open(&world).await.id, open(&world).await.id);
+    let (long, waiting, closed) = join3(
+        append(&world, &other, 0, &[0, 1, 2, 3]),
+        append(&world, &id, 0, &[0]),
+        close(&world, &id),
+    )
+    .await;
+    assert_eq!(closed.status, StatusCode::NO_CONTENT);
+    assert_eq!(waiting.problem().kind, ProblemKind::UnknownSession);
+    WRITER.check(&long.body, &[0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn closed_sessions_do_not_let_one_key_fill_the_queue() {
+    let world = world(|config| config.queue = 7).await;
+    world.register().await;
+    let ids = [open(&world).await.id, open(&world).await.id];
+    let last = open(&world).await.id;
+    let ((a, b), _, _, refused, served) = join5(
+        join(
+            append(&world, &ids[0], 0, &[0, 1, 2, 3]),
+            append(&world, &ids[1], 0, &[0, 1, 2, 3]),
+        ),
+        close(&world, &ids[0]),
+        close(&world, &ids[1]),
+        append(&world, &last, 0, &[0]),
+        world.evaluate(),
+    )
+    .await;
+    let problem = refused.problem();
+    assert_eq!(problem.kind, ProblemKind::Busy);
+    assert!(problem.detail.starts_with("this key"), "{}", problem.detail);
+    assert_eq!(served.status, StatusCode::OK, "{served:?}");
+    for dropped in [a, b] {
+        assert_eq!(dropped.problem().kind, ProblemKind::UnknownSession);
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,9 @@ use cipherformer_server::Config;
 use crate::names::{TOKENS, circuit};
 use crate::world::{Answer, World};
 
+/// What noise may change a logit by: about six standard deviations.
+const TOLERANCE: f64 = 0.5;
+
 /// Keys for the tiny transformer.
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 pub(crate) struct Writer {
@@ -53,9 +56,17 @@ impl Writer {
         let torus = scores.decrypt(&self.secret).expect("same parameters");
         let expected = reference(tokens);
         for (got, expected) in NAMES.scores(&torus).iter().zip(&expected) {
-            assert!((got - expected).abs() < 0.5, "{got}, not {expected}");
+            assert!((got - expected).abs() < TOLERANCE, "{got}, not {expected}");
         }
     }
+}
+
+/// Makes sure that [`Writer::check`] would notice if one of these texts were taken for the other.
+pub(crate) fn check_distinct(tokens: &[usize], others: &[usize]) {
+    let (these, those) = (reference(tokens), reference(others));
+    let distances = these.iter().zip(&those).map(|(a, b)| (a - b).abs());
+    let farthest = distances.fold(0.0, f64::max);
+    assert!(farthest > 3.0 * TOLERANCE, "only {farthest} apart");
 }
 
 fn reference(tokens: &[usize]) -> Vec<f64> {
@@ -96,6 +107,11 @@ pub(crate) async fn append(world: &World, id: &SessionId, at: usize, tokens: &[u
     world
         .send(Method::POST, &path, WRITER.encrypt(tokens))
         .await
+}
+
+pub(crate) async fn close(world: &World, id: &SessionId) -> Answer {
+    let path = routes::session(id, &WRITER.id);
+    world.send(Method::DELETE, &path, Body::empty()).await
 }
 
 pub(crate) async fn show(world: &World, id: &SessionId) -> SessionInfo {

@@ -49,7 +49,7 @@ pub struct SessionInfo {
     pub context: usize,
     /// Whether tokens are being evaluated, or wait for it.
     pub busy: bool,
-    /// After so many seconds without a request the session is gone.
+    /// After so many seconds without new tokens the session is gone.
     pub expires_in_seconds: u64,
 }
 

@@ -1,27 +1,19 @@
-//! Measured noise of LUTs against the formulas, for every real parameter set: see `noise.rs`.
-
-mod common;
+//! LUTs, for every real parameter set.
 
 use cipherformer_circuit::graph::LutCell;
 use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
 use cipherformer_circuit::{Function, ParameterSet, Precision};
 use cipherformer_fhe::{PreparedLut, scaled_lut};
-use common::{Client, client, compare, compare_within, random_torus, shared};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::common::{Client, client, compare, compare_within, random_torus};
+use crate::{precise, standard};
+
 const SAMPLES: usize = 1024;
 
-fn standard() -> &'static Client {
-    shared(&STANDARD_2048)
-}
-
-fn precise() -> &'static Client {
-    shared(&PRECISE_1024)
-}
-
 #[test]
-fn lut_inputs() {
+fn input_noise() {
     check_inputs(&STANDARD_2048, standard());
     check_inputs(&PRECISE_1024, precise());
 }
@@ -54,7 +46,7 @@ fn check_inputs(parameters: &ParameterSet, client: &Client) {
 }
 
 #[test]
-fn lut_outputs() {
+fn output_noise() {
     check_outputs(&STANDARD_2048, Precision::Full, standard());
     check_outputs(&PRECISE_1024, Precision::Full, precise());
     check_outputs(&PRECISE_1024, Precision::Coarse, precise());
@@ -91,7 +83,7 @@ fn check_outputs(parameters: &ParameterSet, precision: Precision, client: &Clien
 /// The table's ramp meets the lowest frequencies of the ring key, so the noise depends on the key: from one
 /// key to another its standard deviation differs by some 10 %. Hence several keys, and 25 %.
 #[test]
-fn scaled_luts() {
+fn scaled_output_noise() {
     let (levels, groups, clients) = (7, 256, 4);
     let (mut got, mut expected) = (Vec::new(), Vec::new());
     for seed in 0..clients {

@@ -6,7 +6,7 @@ use cipherformer_circuit::graph::{IntMatrix, LutCell};
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, INSECURE_TOY};
 use cipherformer_circuit::{Function, Precision};
 use cipherformer_fhe::{FheError, PreparedLut, linear, pack, scaled_lut};
-use common::{Client, shared};
+use common::{Client, difference, distance, shared};
 use proptest::prelude::*;
 
 const N: usize = INSECURE_TOY.ring_dimension;
@@ -17,11 +17,6 @@ fn toy() -> &'static Client {
 
 fn precise() -> &'static Client {
     shared(&INSECURE_PRECISE)
-}
-
-/// Distance on the torus, in [0, 1/2].
-fn distance(a: u64, b: u64) -> f64 {
-    (a.wrapping_sub(b) as i64 as f64 * (-64f64).exp2()).abs()
 }
 
 proptest! {
@@ -95,7 +90,7 @@ proptest! {
         let input = 1.13 * 0.3 / 0.25 * INSECURE_TOY.lut_input_variance().sqrt();
         let noise = input + INSECURE_TOY.lut_output_variance(Precision::Full).sqrt();
         for ((cell, x), got) in cells.iter().zip(&torus).zip(toy().secret.decrypt_scalars(&got)) {
-            let got = got as i64 as f64 * (-64f64).exp2();
+            let got = difference(got, 0);
             prop_assert!((got - cell.apply(*x)).abs() < 8.0 * noise, "{cell:?} {x} {got}");
         }
     }

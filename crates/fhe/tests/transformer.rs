@@ -1,19 +1,83 @@
-//! Encrypted transformers against the reference, position by position.
+//! Encrypted transformers against the reference, position by position and node by node.
 
 mod common;
+#[allow(dead_code)] // the circuit's own tests use the rest
 #[path = "../../circuit/tests/common/transformer.rs"]
 mod random;
 
-use std::sync::Arc;
+use std::mem::{Discriminant, discriminant};
+use std::sync::{Arc, Mutex};
 
+use cipherformer_circuit::graph::{Node, Op};
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, PRECISE_1024};
-use cipherformer_circuit::{Bag, Circuit, ParameterSet, State, evaluate_next};
+use cipherformer_circuit::{
+    Bag, Circuit, Engine, Observer, ParameterSet, Plain, State, evaluate_next,
+};
 use cipherformer_fhe::{Encrypted, EncryptedBag, PreparedCircuit};
-use common::client;
-use random::{Sizes, circuit, forward, reference, rms, simulate, size, transformer};
+use common::{client, difference};
+use random::{Sizes, circuit, forward, rms, size, transformer};
 
-/// Logits of every position, encrypted.
-fn encrypted(circuit: &Arc<Circuit>, tokens: &[usize]) -> Vec<Vec<f64>> {
+/// What nodes of one kind computed, on the torus: the scores of all heads at one position, for instance.
+struct Stage {
+    name: String,
+    op: Discriminant<Op>,
+    values: Vec<f64>,
+}
+
+/// Collects a position's stages in order.
+struct Stages<F> {
+    read: F,
+    stages: Mutex<Vec<Stage>>,
+}
+
+impl<F> Stages<F> {
+    fn new(read: F) -> Self {
+        let stages = Mutex::new(Vec::new());
+        Self { read, stages }
+    }
+
+    fn into_inner(self) -> Vec<Stage> {
+        self.stages.into_inner().expect("nothing panicked")
+    }
+}
+
+impl<E: Engine, F: Fn(&E::Scalars) -> Vec<f64>> Observer<E> for Stages<F> {
+    fn scalars(&self, node: &Node, values: &E::Scalars) {
+        let (name, op) = (node.name.clone(), discriminant(&node.op));
+        let values = (self.read)(values);
+        let mut stages = self.stages.lock().expect("nothing panicked");
+        match stages.last_mut() {
+            Some(last) if last.name == name && last.op == op => last.values.extend(values),
+            _ => stages.push(Stage { name, op, values }),
+        }
+    }
+}
+
+/// Logits and stages of every position.
+struct Run {
+    logits: Vec<Vec<f64>>,
+    stages: Vec<Vec<Stage>>,
+}
+
+fn plain(mut engine: Plain, circuit: &Circuit, tokens: &[usize]) -> Run {
+    let mut state = State::new(circuit);
+    let step = |&token| {
+        let stages = Stages::new(Vec::clone);
+        let torus = evaluate_next(
+            circuit,
+            &mut engine,
+            &mut state,
+            &Bag::token(token),
+            &stages,
+        );
+        let logits = circuit.scores(&torus.expect("a token it knows"));
+        (logits, stages.into_inner())
+    };
+    let (logits, stages) = tokens.iter().map(step).unzip();
+    Run { logits, stages }
+}
+
+fn encrypted(circuit: &Arc<Circuit>, tokens: &[usize]) -> Run {
     let client = client(circuit.parameters());
     let prepared = PreparedCircuit::new(Arc::clone(circuit)).expect("small weights");
     let mut state = State::new(circuit);
@@ -22,35 +86,78 @@ fn encrypted(circuit: &Arc<Circuit>, tokens: &[usize]) -> Vec<Vec<f64>> {
         let input = EncryptedBag::encrypt(&bag, circuit.manifest(), &client.secret);
         let mut engine = Encrypted::new(&prepared, &client.evaluation).expect("same parameters");
         let input = input.expect("a token");
-        let response = evaluate_next(circuit, &mut engine, &mut state, &input, &());
+        let stages = Stages::new(|values: &_| {
+            let values = client.secret.decrypt_scalars(values);
+            values.iter().map(|&x| difference(x, 0)).collect()
+        });
+        let response = evaluate_next(circuit, &mut engine, &mut state, &input, &stages);
         let counters = engine.counters();
         assert_eq!(counters.luts, circuit.luts(position));
         assert_eq!(counters.ring_products, circuit.ring_products(position));
         let torus = response.expect("valid").decrypt(&client.secret);
-        circuit.scores(&torus.expect("same parameters"))
+        let logits = circuit.scores(&torus.expect("same parameters"));
+        (logits, stages.into_inner())
     };
-    tokens.iter().enumerate().map(step).collect()
+    let (logits, stages) = tokens.iter().enumerate().map(step).unzip();
+    Run { logits, stages }
 }
 
-/// The noise of logits is not Gaussian, as it passes through grids; its size is what simulation says, over `runs`
-/// encrypted evaluations, each under a key of its own.
+/// How far a run is from the oracle: mean squares of the logits' errors and, on the torus, of every stage's.
+fn errors(run: &Run, oracle: &Run) -> Vec<f64> {
+    let logits = rms(&run.logits, &oracle.logits).powi(2);
+    let stages = (0..oracle.stages[0].len()).map(|stage| {
+        let (mut squares, mut count) = (0.0, 0.0);
+        for (got, exact) in run.stages.iter().zip(&oracle.stages) {
+            for (a, b) in got[stage].values.iter().zip(&exact[stage].values) {
+                let error = a - b;
+                squares += (error - error.round()).powi(2); // modulo 1
+                count += 1.0;
+            }
+        }
+        squares / count
+    });
+    std::iter::once(logits).chain(stages).collect()
+}
+
+/// Roots of the mean of [`errors`] over `runs` evaluations.
+fn spread(runs: u64, oracle: &Run, evaluate: impl Fn(u64) -> Run) -> Vec<f64> {
+    let all: Vec<Vec<f64>> = (0..runs)
+        .map(|run| errors(&evaluate(run), oracle))
+        .collect();
+    let mean = |stage| all.iter().map(|errors| errors[stage]).sum::<f64>() / runs as f64;
+    (0..all[0].len()).map(|stage| mean(stage).sqrt()).collect()
+}
+
+/// Of the deviation that simulation says. Few values that pass through grids may well triple it, as they did in
+/// one of 400 simulations; wrong attention makes it nine times as large or more.
+const LIMIT: f64 = 6.0;
+
+/// Noise is not Gaussian where it passes through grids; its size is what simulation says, at every stage, over
+/// `runs` encrypted evaluations, each under a key of its own. What attention computes is much larger: zeros for
+/// scores, or those of other positions, do not pass for noise.
 fn check(parameters: &'static ParameterSet, sizes: Sizes, tokens: &[usize], seed: u64, runs: u64) {
     let model = transformer(sizes, seed);
     let circuit = Arc::new(circuit(&model, parameters));
-    let oracle = reference(&circuit, tokens);
-    let mean = |runs: u64, evaluate: &dyn Fn(u64) -> Vec<Vec<f64>>| {
-        let squares = (0..runs).map(|run| rms(&evaluate(run), &oracle).powi(2));
-        (squares.sum::<f64>() / runs as f64).sqrt()
-    };
-    let simulated = mean(20, &|run| simulate(&circuit, tokens, run));
-    let got = mean(runs, &|_| encrypted(&circuit, tokens));
+    let oracle = plain(Plain::reference(), &circuit, tokens);
+    let simulated = spread(20, &oracle, |run| {
+        plain(Plain::simulate(run), &circuit, tokens)
+    });
+    let got = spread(runs, &oracle, |_| encrypted(&circuit, tokens));
+    let stages = oracle.stages[0].iter().map(|stage| stage.name.as_str());
+    let names = std::iter::once("all logits").chain(stages);
+    println!("{sizes:?}");
+    for ((name, got), simulated) in names.zip(&got).zip(&simulated) {
+        let ratio = got / simulated;
+        println!(
+            "{name}: {ratio:.2} of the predicted deviation 2^{:.1}",
+            simulated.log2()
+        );
+        assert!(ratio < LIMIT, "{sizes:?}, {name}: {ratio}");
+    }
     let size = size(&forward(&model, tokens));
-    println!("{sizes:?}: encrypted {got:.4}, simulated {simulated:.4}, logits {size:.3}");
-    assert!(
-        got < 2.0 * simulated,
-        "{sizes:?}: {got} against {simulated}"
-    );
-    assert!(got < 0.3 * size, "{sizes:?}: {got} of {size}");
+    // Logits are many sums of many values: closer to what is usual, and of use.
+    let bound = (2.0 * simulated[0]).min(0.3 * size);
+    assert!(got[0] < bound, "{sizes:?}: {} of {size}", got[0]);
 }
 
 #[test]

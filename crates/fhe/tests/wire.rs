@@ -2,6 +2,8 @@
 
 mod common;
 
+use std::sync::OnceLock;
+
 use cipherformer_circuit::parameters::{
     INSECURE_PRECISE, INSECURE_TOY, PRECISE_1024, STANDARD_2048,
 };
@@ -12,6 +14,7 @@ use cipherformer_fhe::{
 };
 use common::{circuit, client};
 use proptest::prelude::*;
+use sha2::Digest;
 
 const ENTRIES: usize = 700;
 
@@ -21,7 +24,18 @@ struct Messages {
     response: Vec<u8>,
 }
 
-fn messages() -> Messages {
+impl Messages {
+    fn all(&self) -> [&Vec<u8>; 3] {
+        [&self.key, &self.request, &self.response]
+    }
+}
+
+fn messages() -> &'static Messages {
+    static MESSAGES: OnceLock<Messages> = OnceLock::new();
+    MESSAGES.get_or_init(make_messages)
+}
+
+fn make_messages() -> Messages {
     let circuit = circuit(&INSECURE_TOY, ENTRIES, 2, Function::Tanh, 1);
     let client = client(&INSECURE_TOY);
     let bag = circuit.vocabulary().bag("w1 w2");
@@ -48,11 +62,7 @@ fn read_all(bytes: &[u8]) -> [Result<(), FheError>; 4] {
 
 #[test]
 fn each_message_is_read_by_its_own_reader_only() {
-    let messages = messages();
-    for (index, bytes) in [&messages.key, &messages.request, &messages.response]
-        .into_iter()
-        .enumerate()
-    {
+    for (index, bytes) in messages().all().into_iter().enumerate() {
         for (reader, result) in read_all(bytes).into_iter().enumerate() {
             assert_eq!(
                 result.is_ok(),
@@ -93,30 +103,46 @@ fn keys_with_rounded_bodies_have_the_predicted_size() {
 /// A length that promises more than there is must be refused before anything of that size is made.
 #[test]
 fn hostile_lengths_are_refused() {
-    use sha2::Digest;
-    let key = messages().key;
-    let words = INSECURE_TOY.bootstrap_key_bodies() * INSECURE_TOY.key_body_bits as usize / 64;
-    let length = (words as u64).to_le_bytes();
-    let position = key.windows(8).position(|window| window == length);
-    let position = position.expect("the number of words stands before them");
-    for hostile in [
-        u64::MAX,
-        1 << 60,
-        1 << 40,
-        words as u64 + 1,
-        words as u64 - 1,
-        0,
-    ] {
-        let mut bytes = key.clone();
-        bytes[position..position + 8].copy_from_slice(&hostile.to_le_bytes());
-        let checksum = sha2::Sha256::digest(&bytes[32..]);
-        bytes[..32].copy_from_slice(&checksum);
-        let error = SeededEvaluationKey::from_bytes(&bytes, &INSECURE_TOY).err();
-        assert!(
-            matches!(error, Some(FheError::Malformed { .. })),
-            "{hostile}: {error:?}"
-        );
+    let key = &messages().key;
+    for (position, count) in lengths(key) {
+        let count = count as u64;
+        for hostile in [u64::MAX, 1 << 60, 1 << 40, count + 1, count - 1, 0] {
+            let mut bytes = key.clone();
+            bytes[position..position + 8].copy_from_slice(&hostile.to_le_bytes());
+            seal(&mut bytes);
+            let error = SeededEvaluationKey::from_bytes(&bytes, &INSECURE_TOY).err();
+            assert!(
+                matches!(error, Some(FheError::Malformed { .. })),
+                "{hostile} for {count} at {position}: {error:?}"
+            );
+        }
     }
+}
+
+/// Where the lengths of an evaluation key's four parts stand, and what they are.
+fn lengths(key: &[u8]) -> [(usize, usize); 4] {
+    let size = INSECURE_TOY.ring_dimension;
+    let list = size * INSECURE_TOY.ring_key_switch.levels as usize;
+    let counts = [
+        INSECURE_TOY.bootstrap_key_bodies() * INSECURE_TOY.key_body_bits as usize / 64,
+        size * INSECURE_TOY.key_switch.levels as usize,
+        size.ilog2() as usize * list,
+        list,
+    ];
+    let mut from = 0;
+    counts.map(|count| {
+        let length = (count as u64).to_le_bytes();
+        let position = key[from..].windows(8).position(|window| window == length);
+        let position = from + position.expect("the number of words stands before them");
+        from = position + 8 + 8 * count;
+        (position, count)
+    })
+}
+
+/// Makes the checksum right.
+fn seal(bytes: &mut [u8]) {
+    let checksum = sha2::Sha256::digest(&bytes[32..]);
+    bytes[..32].copy_from_slice(&checksum);
 }
 
 #[test]
@@ -145,8 +171,8 @@ fn a_toy_key_is_refused_where_a_real_one_is_needed() {
 
 #[test]
 fn a_request_for_another_vocabulary_is_refused() {
-    let request = messages().request;
-    let error = EncryptedBag::from_bytes(&request, 3 * ENTRIES, &INSECURE_TOY).err();
+    let request = &messages().request;
+    let error = EncryptedBag::from_bytes(request, 3 * ENTRIES, &INSECURE_TOY).err();
     assert!(
         matches!(error, Some(FheError::Malformed { .. })),
         "{error:?}"
@@ -175,10 +201,7 @@ proptest! {
 
     #[test]
     fn damage_is_noticed(which in 0..3usize, position in any::<prop::sample::Index>(), bit in 0..8u8) {
-        use std::sync::OnceLock;
-        static MESSAGES: OnceLock<Messages> = OnceLock::new();
-        let messages = MESSAGES.get_or_init(messages);
-        let bytes = [&messages.key, &messages.request, &messages.response][which];
+        let bytes = messages().all()[which];
         let mut flipped = bytes.clone();
         flipped[position.index(bytes.len())] ^= 1 << bit;
         prop_assert!(read_all(&flipped).iter().all(Result::is_err));
@@ -196,9 +219,9 @@ proptest! {
     fn sealed_garbage_is_refused_without_a_panic(
         bytes in prop::collection::vec(any::<u8>(), 0..4096),
     ) {
-        use sha2::Digest;
-        let mut sealed = sha2::Sha256::digest(&bytes).to_vec();
+        let mut sealed = vec![0; 32];
         sealed.extend(bytes);
+        seal(&mut sealed);
         prop_assert!(read_all(&sealed).iter().all(Result::is_err));
     }
 
@@ -211,16 +234,25 @@ proptest! {
         distance in 0..400usize,
         value in any::<u8>(),
     ) {
-        use sha2::Digest;
-        use std::sync::OnceLock;
-        static MESSAGES: OnceLock<Messages> = OnceLock::new();
-        let messages = MESSAGES.get_or_init(messages);
-        let mut bytes = [&messages.key, &messages.request, &messages.response][which].clone();
+        let mut bytes = messages().all()[which].clone();
         let last = bytes.len() - 1;
         let position = if from_the_end { last - distance } else { 32 + distance };
         bytes[position] = value;
-        let checksum = sha2::Sha256::digest(&bytes[32..]);
-        bytes[..32].copy_from_slice(&checksum);
+        seal(&mut bytes);
+        use_all(&bytes);
+    }
+
+    /// The same between the parts of an evaluation key, where the fields of one end and those of the next begin.
+    #[test]
+    fn resealed_damage_between_parts_never_panics(
+        part in 1..4usize,
+        distance in 0..200usize,
+        value in any::<u8>(),
+    ) {
+        let mut bytes = messages().key.clone();
+        let (length, _) = lengths(&bytes)[part];
+        bytes[length + 7 - distance] = value;
+        seal(&mut bytes);
         use_all(&bytes);
     }
 }

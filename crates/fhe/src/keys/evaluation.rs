@@ -121,22 +121,100 @@ impl SeededEvaluationKey {
 #[cfg(test)]
 mod tests {
     use cipherformer_circuit::parameters::INSECURE_PRECISE;
+    use tfhe::core_crypto::commons::math::random::CompressionSeed;
 
     use super::*;
 
+    /// Every check of `fits` is the only one that refuses one of these.
     #[test]
-    fn bootstrapping_keys_of_another_length_or_seed_are_refused() {
+    fn keys_with_a_part_of_another_shape_or_seed_are_refused() {
         let secret = SecretKey::generate(&INSECURE_PRECISE);
-        let read = |change: &dyn Fn(&mut SeededBootstrapKey)| {
-            let mut key = SeededEvaluationKey::generate(&secret, |_| ());
-            change(&mut key.bootstrap);
-            SeededEvaluationKey::from_bytes(&key.to_bytes(), &INSECURE_PRECISE).map(|_| ())
+        let bytes = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
+        let from_bytes = |bytes: &[u8]| SeededEvaluationKey::from_bytes(bytes, &INSECURE_PRECISE);
+        let key = from_bytes(&bytes).expect("just made");
+        let refused = |what: &str, change: &dyn Fn(&mut SeededEvaluationKey)| {
+            let mut changed = from_bytes(&bytes).expect("just made");
+            change(&mut changed);
+            let error = from_bytes(&changed.to_bytes()).err();
+            assert!(
+                matches!(error, Some(FheError::Malformed { .. })),
+                "{what}: {error:?}"
+            );
         };
-        assert_eq!(read(&|_| ()), Ok(()));
-        let refused = |result| matches!(result, Err(FheError::Malformed { .. }));
-        assert!(refused(read(&|key| key.bodies.truncate(1))));
-        assert!(refused(read(&|key| key.bodies.clear())));
-        assert!(refused(read(&|key| key.bodies.push(0))));
-        assert!(refused(read(&|key| key.seed.inner.first_index.increment())));
+        refused("few bodies", &|key| key.bootstrap.bodies.truncate(1));
+        refused("no bodies", &|key| key.bootstrap.bodies.clear());
+        refused("many bodies", &|key| key.bootstrap.bodies.push(0));
+        refused("bodies' seed", &|key| {
+            key.bootstrap.seed = later(&key.bootstrap.seed);
+        });
+        for (what, changed) in changed_key_switches(&key.key_switch) {
+            refused(what, &|key| key.key_switch = changed.clone());
+        }
+        for (what, changed) in changed_lists(&key.automorphisms) {
+            refused(what, &|key| key.automorphisms = changed.clone());
+        }
+        for (what, changed) in changed_lists(&key.relinearization) {
+            refused(what, &|key| key.relinearization = changed.clone());
+        }
+    }
+
+    fn later(seed: &CompressionSeed) -> CompressionSeed {
+        let mut later = seed.clone();
+        later.inner.first_index.increment();
+        later
+    }
+
+    fn other_modulus() -> CiphertextModulus<u64> {
+        CiphertextModulus::new(1 << 60)
+    }
+
+    /// Shorter, never longer: the limit on bytes refuses what has more numbers.
+    fn changed_key_switches(
+        key: &SeededLweKeyswitchKeyOwned<u64>,
+    ) -> [(&'static str, SeededLweKeyswitchKeyOwned<u64>); 6] {
+        let (base, levels) = (
+            key.decomposition_base_log(),
+            key.decomposition_level_count(),
+        );
+        let (size, modulus) = (key.output_lwe_size(), key.ciphertext_modulus());
+        let (all, seed) = (key.as_ref(), key.compression_seed());
+        let shorter = &all[levels.0..];
+        let base_1 = DecompositionBaseLog(base.0 + 1);
+        let (level_1, size_1) = (DecompositionLevelCount(1), LweSize(size.0 + 1));
+        let new = |numbers: &[u64], base, levels, size, seed: &CompressionSeed, modulus| {
+            let (numbers, seed) = (numbers.to_vec(), seed.clone());
+            SeededLweKeyswitchKey::from_container(numbers, base, levels, size, seed, modulus)
+        };
+        [
+            ("length", new(shorter, base, levels, size, &seed, modulus)),
+            ("base", new(all, base_1, levels, size, &seed, modulus)),
+            ("levels", new(all, base, level_1, size, &seed, modulus)),
+            ("LWE size", new(all, base, levels, size_1, &seed, modulus)),
+            ("seed", new(all, base, levels, size, &later(&seed), modulus)),
+            (
+                "modulus",
+                new(all, base, levels, size, &seed, other_modulus()),
+            ),
+        ]
+    }
+
+    fn changed_lists(
+        list: &SeededGlweCiphertextListOwned<u64>,
+    ) -> [(&'static str, SeededGlweCiphertextListOwned<u64>); 5] {
+        let (glwe, size) = (list.glwe_size(), list.polynomial_size());
+        let (seed, modulus) = (list.compression_seed(), list.ciphertext_modulus());
+        let (all, shorter) = (list.as_ref(), &list.as_ref()[size.0..]);
+        let (glwe_1, half) = (GlweSize(glwe.0 + 1), PolynomialSize(size.0 / 2));
+        let new = |numbers: &[u64], glwe, size, seed: &CompressionSeed, modulus| {
+            let (numbers, seed) = (numbers.to_vec(), seed.clone());
+            SeededGlweCiphertextList::from_container(numbers, glwe, size, seed, modulus)
+        };
+        [
+            ("length", new(shorter, glwe, size, &seed, modulus)),
+            ("GLWE size", new(all, glwe_1, size, &seed, modulus)),
+            ("polynomial size", new(all, glwe, half, &seed, modulus)),
+            ("seed", new(all, glwe, size, &later(&seed), modulus)),
+            ("modulus", new(all, glwe, size, &seed, other_modulus())),
+        ]
     }
 }

@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // every test uses its part
 
+pub(crate) mod matrix;
+pub(crate) mod slots;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
@@ -128,11 +131,8 @@ pub(crate) fn compare_spread(
 ) -> f64 {
     assert_eq!(got.len(), expected.len());
     assert!(got.len() >= 1000, "{} samples are too few", got.len());
-    let errors: Vec<f64> = got
-        .iter()
-        .zip(expected)
-        .map(|(got, expected)| got.wrapping_sub(*expected) as i64 as f64 * (-64f64).exp2())
-        .collect();
+    let pairs = got.iter().zip(expected);
+    let errors: Vec<f64> = pairs.map(|(a, b)| difference(*a, *b)).collect();
     let count = errors.len() as f64;
     let mean = errors.iter().sum::<f64>() / count;
     let measured = (errors.iter().map(|e| e * e).sum::<f64>() / count).sqrt();
@@ -145,6 +145,26 @@ pub(crate) fn compare_spread(
     );
     assert!((measured / predicted - 1.0).abs() < tolerance, "{what}");
     mean
+}
+
+/// On the torus, in [-1/2, 1/2).
+pub(crate) fn difference(a: u64, b: u64) -> f64 {
+    a.wrapping_sub(b) as i64 as f64 * (-64f64).exp2()
+}
+
+/// On the torus, in [0, 1/2].
+pub(crate) fn distance(a: u64, b: u64) -> f64 {
+    difference(a, b).abs()
+}
+
+/// The values with Gaussian noise of this standard deviation on top.
+pub(crate) fn noisy(values: &[u64], std: f64, random: &mut StdRng) -> Vec<u64> {
+    let mut gaussian = || {
+        let sum: f64 = (0..12).map(|_| random.random::<f64>()).sum();
+        ((sum - 6.0) * std * 64f64.exp2()) as i64 as u64
+    };
+    let values = values.iter();
+    values.map(|x| x.wrapping_add(gaussian())).collect()
 }
 
 pub(crate) fn random_torus(count: usize, seed: u64) -> Vec<u64> {

@@ -1,26 +1,19 @@
-//! Measured noise against the formulas, at the real parameters, operation by operation.
-//!
-//! Every test draws at least 1,000 samples under a fresh key and compares standard deviations; the
-//! difference must stay below `common::TOLERANCE`. With `--nocapture` they print both figures.
-
-mod common;
+//! Values on their way in, through linear layers, and out.
 
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::STANDARD_2048;
 use cipherformer_circuit::{Bag, InputKind, InputLayout, Manifest, OutputKind, OutputLayout};
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, PreparedTable, Scalars, linear, pack};
-use common::{Client, compare, random_torus, shared};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::common::{compare, distance, random_torus};
+use crate::standard;
+
 const N: usize = STANDARD_2048.ring_dimension;
 
-fn standard() -> &'static Client {
-    shared(&STANDARD_2048)
-}
-
 #[test]
-fn fresh_scalars() {
+fn fresh_noise() {
     let plain = random_torus(2000, 1);
     let got = standard()
         .secret
@@ -29,7 +22,7 @@ fn fresh_scalars() {
 }
 
 #[test]
-fn linear_layers() {
+fn linear_noise() {
     let mut random = StdRng::seed_from_u64(2);
     let (inputs, outputs) = (48, 1024);
     let weights: Vec<i8> = (0..inputs * outputs)
@@ -64,7 +57,7 @@ fn dot(weights: &[i8], values: &[u64]) -> u64 {
 }
 
 #[test]
-fn lookups() {
+fn lookup_noise() {
     let (entries, width) = (4 * N, 128);
     let mut random = StdRng::seed_from_u64(3);
     let table: Vec<i8> = (0..entries * width).map(|_| random.random()).collect();
@@ -119,7 +112,7 @@ fn manifest(entries: usize) -> Manifest {
 }
 
 #[test]
-fn packing() {
+fn packing_noise() {
     let (mut got, mut expected) = (Vec::new(), Vec::new());
     for seed in 0..64 {
         let plain = random_torus(64, seed);
@@ -135,7 +128,7 @@ fn packing() {
 
 /// The coefficients between packed values must be empty, or later products would pick them up.
 #[test]
-fn packing_leaves_other_coefficients_clean() {
+fn packing_noise_is_all_that_other_coefficients_hold() {
     let plain = random_torus(3, 7);
     let values = standard().secret.encrypt_scalars(&plain);
     let packed = pack(&values, &standard().evaluation).expect("at most N");
@@ -143,8 +136,8 @@ fn packing_leaves_other_coefficients_clean() {
     let std = STANDARD_2048.packing_variance().sqrt();
     for (i, &x) in all.iter().enumerate() {
         if i % (N / 4) != 0 || i == 3 * N / 4 {
-            let x = x as i64 as f64 * (-64f64).exp2();
-            assert!(x.abs() < 8.0 * std, "coefficient {i} holds {x:e}");
+            let x = distance(x, 0);
+            assert!(x < 8.0 * std, "coefficient {i} holds {x:e}");
         }
     }
 }
@@ -152,7 +145,7 @@ fn packing_leaves_other_coefficients_clean() {
 /// Two values a response, as circuits send them: rounding errors within one ciphertext are
 /// correlated, as they all meet the same key.
 #[test]
-fn responses() {
+fn response_noise() {
     let (mut got, mut expected) = (Vec::new(), Vec::new());
     for seed in 0..600 {
         let plain = random_torus(2, seed);

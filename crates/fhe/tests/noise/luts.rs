@@ -1,27 +1,20 @@
-//! Measured noise of LUTs against the formulas, for every real parameter set: see `noise.rs`.
-
-mod common;
+//! LUTs, for every real parameter set.
 
 use cipherformer_circuit::graph::LutCell;
 use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
+use cipherformer_circuit::transformer::SCALED_LEVELS;
 use cipherformer_circuit::{Function, ParameterSet, Precision};
 use cipherformer_fhe::{PreparedLut, scaled_lut};
-use common::{Client, client, compare, compare_within, random_torus, shared};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
+use crate::common::{Client, client, compare, compare_within, difference, noisy, random_torus};
+use crate::{precise, standard};
+
 const SAMPLES: usize = 1024;
 
-fn standard() -> &'static Client {
-    shared(&STANDARD_2048)
-}
-
-fn precise() -> &'static Client {
-    shared(&PRECISE_1024)
-}
-
 #[test]
-fn lut_inputs() {
+fn input_noise() {
     check_inputs(&STANDARD_2048, standard());
     check_inputs(&PRECISE_1024, precise());
 }
@@ -54,7 +47,7 @@ fn check_inputs(parameters: &ParameterSet, client: &Client) {
 }
 
 #[test]
-fn lut_outputs() {
+fn output_noise() {
     check_outputs(&STANDARD_2048, Precision::Full, standard());
     check_outputs(&PRECISE_1024, Precision::Full, precise());
     check_outputs(&PRECISE_1024, Precision::Coarse, precise());
@@ -85,37 +78,67 @@ fn check_outputs(parameters: &ParameterSet, precision: Precision, client: &Clien
     compare(&what, &got, &expected, variance);
 }
 
-/// Inputs at the ends of the range, where the multiples of the scale and so its noise are largest. Beyond
-/// an end the table goes on with the same multiple, as it is negacyclic.
+/// Few exact levels, and what circuits have: many coarse ones of scales that come out of a LUT, whose noise
+/// hardly shows beside the coarse LUT's own.
 ///
 /// The table's ramp meets the lowest frequencies of the ring key, so the noise depends on the key: from one
 /// key to another its standard deviation differs by some 10 %. Hence several keys, and 25 %.
 #[test]
-fn scaled_luts() {
-    let (levels, groups, clients) = (7, 256, 4);
-    let (mut got, mut expected) = (Vec::new(), Vec::new());
-    for seed in 0..clients {
-        let keys = client(&PRECISE_1024);
-        let scales = random_torus(groups, seed);
-        // One value a scale: those of one scale share its noise, and would count as one sample.
-        let ends = [(1 << 62, 7), (3 << 62, -7i64)].into_iter().cycle();
-        let (values, multiples): (Vec<u64>, Vec<i64>) = ends.take(groups).unzip();
-        let outputs = scaled_lut(
-            levels,
-            Precision::Full,
-            &keys.secret.encrypt_scalars(&values),
-            &keys.secret.encrypt_scalars(&scales),
-            &keys.evaluation,
-            &|_| (),
-        );
-        got.extend(keys.secret.decrypt_scalars(&outputs.expect("fits")));
-        let pairs = scales.iter().zip(&multiples);
-        expected.extend(pairs.map(|(scale, &level)| scale.wrapping_mul(level as u64)));
+fn scaled_output_noise() {
+    let fresh = PRECISE_1024.fresh_variance();
+    let lut = PRECISE_1024.lut_output_variance(Precision::Full);
+    let keys: Vec<Client> = (0..4).map(|_| client(&PRECISE_1024)).collect();
+    for (levels, precision, carried) in [
+        (7, Precision::Full, 0.0),
+        (SCALED_LEVELS, Precision::Coarse, lut),
+    ] {
+        let (mut got, mut expected) = (Vec::new(), Vec::new());
+        for keys in &keys {
+            let outputs = at_the_ends(levels, precision, carried, keys);
+            expected.extend(
+                outputs
+                    .iter()
+                    .zip(ENDS.iter().cycle())
+                    .map(|(&output, (_, sign))| {
+                        nearest_multiple(output, sign * f64::from(levels), levels)
+                    }),
+            );
+            got.extend(outputs);
+        }
+        let variance = PRECISE_1024.scaled_lut_output_variance(levels, precision, fresh + carried);
+        let what = format!("scaled lut, {levels} levels, {precision:?}");
+        compare_within(0.25, &what, &got, &expected, variance);
     }
-    let variance = PRECISE_1024.scaled_lut_output_variance(
+}
+
+/// The ends of the input range, where the multiples of the scale and so its noise are largest. Beyond an end the
+/// table goes on with the same multiples, as it is negacyclic.
+const ENDS: [(u64, f64); 2] = [(1 << 62, 1.0), (3 << 62, -1.0)];
+
+/// So large that noise does not hide which multiple of it an output is.
+const SCALE: u64 = 1 << 56;
+
+/// One value a scale: those of one scale share its noise, and would count as one sample.
+fn at_the_ends(levels: u32, precision: Precision, carried: f64, keys: &Client) -> Vec<u64> {
+    let mut random = StdRng::seed_from_u64(6);
+    let scales = noisy(&[SCALE; 256], carried.sqrt(), &mut random);
+    let values = ENDS.iter().cycle().map(|(end, _)| *end);
+    let values: Vec<u64> = values.take(scales.len()).collect();
+    let outputs = scaled_lut(
         levels,
-        Precision::Full,
-        PRECISE_1024.fresh_variance(),
+        precision,
+        &keys.secret.encrypt_scalars(&values),
+        &keys.secret.encrypt_scalars(&scales),
+        &keys.evaluation,
+        &|_| (),
     );
-    compare_within(0.25, "scaled lut", &got, &expected, variance);
+    keys.secret.decrypt_scalars(&outputs.expect("fits"))
+}
+
+/// Noise of the input moves it by a few of many levels, which is not the noise of the output.
+fn nearest_multiple(output: u64, level: f64, levels: u32) -> u64 {
+    let found = (difference(output, 0) / difference(SCALE, 0)).round();
+    let moved = 8.0 * PRECISE_1024.lut_input_variance().sqrt() * 4.0 * f64::from(levels);
+    assert!((found - level).abs() < 0.5 + moved, "{found} of {level}");
+    SCALE.wrapping_mul(found as i64 as u64)
 }

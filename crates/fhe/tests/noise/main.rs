@@ -1,0 +1,25 @@
+//! Measured noise against the formulas, at the real parameters, operation by operation.
+//!
+//! Every test draws at least 1,000 samples under fresh keys and compares standard deviations; the
+//! difference must stay below `common::TOLERANCE`. With `--nocapture` they print both figures.
+//!
+//! Single key switches in the ring are measured where they can be reached: `src/ring/automorphism.rs`. All tests
+//! that measure have `noise` in their names.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod luts;
+mod matrices;
+mod products;
+mod values;
+
+use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
+use common::{Client, shared};
+
+fn standard() -> &'static Client {
+    shared(&STANDARD_2048)
+}
+
+fn precise() -> &'static Client {
+    shared(&PRECISE_1024)
+}

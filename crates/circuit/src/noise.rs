@@ -1,7 +1,7 @@
 //! Noise formulas: the variance every operation adds, as a fraction of the torus, squared.
 //!
 //! Every formula is checked against measured noise at the real parameters in
-//! `crates/fhe/tests/noise.rs`. Secret keys are binary with uniform bits, hence `E[s^2] = 1/2`
+//! `crates/fhe/tests/noise/`. Secret keys are binary with uniform bits, hence `E[s^2] = 1/2`
 //! and `Var[s] = 1/4` below.
 
 use crate::parameters::{Decomposition, ParameterSet, Precision, REQUEST_BODY_BITS};

@@ -201,14 +201,14 @@ impl ParameterSet {
     }
 
     /// Size of a seeded evaluation key: masks are expanded from a seed, so only bodies count, those of
-    /// the bootstrapping key at `key_body_bits` each.
+    /// the bootstrapping key at `key_body_bits` each, those of the key switch, which is modulo 2^32, at 32.
     pub fn evaluation_key_bytes(&self) -> usize {
         let bootstrap_bits = self.bootstrap_key_bodies() * self.key_body_bits as usize;
         let key_switch = self.ring_dimension * self.key_switch.levels as usize;
         // One for each automorphism of packing, one for products.
         let ring_keys = self.ring_dimension.ilog2() as usize + 1;
         let ring = ring_keys * self.ring_key_switch.levels as usize * self.ring_dimension;
-        8 * (bootstrap_bits.div_ceil(64) + key_switch + ring)
+        8 * (bootstrap_bits.div_ceil(64) + ring) + 4 * key_switch
     }
 
     /// Size of an encrypted bag over this many entries, seeded.

@@ -32,10 +32,10 @@ impl ParameterSet {
     }
 
     /// Added by the LWE key switch to the small key (Chillotti et al., "TFHE", J. Cryptology
-    /// 2020, section 4.1, with the tighter variance of signed digits).
+    /// 2020, section 4.1, with the tighter variance of the digits that `fhe/src/key_switch.rs` takes).
     pub fn key_switch_variance(&self) -> f64 {
         let (dimension, gadget) = (self.ring_dimension as f64, self.key_switch);
-        let digits = f64::from(gadget.levels) * gadget.digit_variance();
+        let digits = f64::from(gadget.levels) * gadget.tied_digit_variance();
         dimension * digits * self.lwe_noise.variance()
             + dimension * gadget.rounding_variance() / 2.0
     }
@@ -55,8 +55,8 @@ impl ParameterSet {
 
     /// Of a LUT's output, whatever its input: the blind rotation's n external products.
     ///
-    /// Key noise, and what rounding the key adds to it, times digits; rounding of the decomposition
-    /// (only where the key bit is 1); the floating-point FFT.
+    /// Key noise, and what rounding the key adds to it, times digits; rounding of the decomposition (only where the
+    /// key bit is 1; its mean over ring keys is taken off, so that their `Var[s]` counts); the floating-point FFT.
     pub fn lut_output_variance(&self, precision: Precision) -> f64 {
         let n = self.lwe_dimension as f64;
         let k = self.bootstrap_glwe_dimension as f64;
@@ -68,7 +68,7 @@ impl ParameterSet {
             * polynomial_size
             * gadget.digit_variance()
             * (self.ring_noise.variance() + self.key_body_variance());
-        let rounding = gadget.rounding_variance() / 2.0 * (1.0 + k * polynomial_size / 2.0);
+        let rounding = gadget.rounding_variance() / 2.0 * (1.0 + k * polynomial_size / 4.0);
         let fft = (k + 1.0).powf(1.018_27) * fft_variance(k, polynomial_size, gadget);
         n * (key + rounding + fft)
     }

@@ -37,6 +37,16 @@ impl Decomposition {
         (f64::from(2 * self.base_log).exp2() + 2.0) / 12.0
     }
 
+    /// Mean square of one digit of `[-B/2, B/2]` where half the base takes the sign that makes the next digit
+    /// smaller (base 2: the non-adjacent form, two of three digits 0): `B^2 / 12 - (B - 2) / (12 (B + 1))`.
+    ///
+    /// One digit in B + 1 is half the base. The carry into the one above it depends on that digit, which so stays
+    /// below half the base; all other carries are a fair coin.
+    pub fn tied_digit_variance(self) -> f64 {
+        let base = f64::from(self.base_log).exp2();
+        base * base / 12.0 - (base - 2.0) / (12.0 * (base + 1.0))
+    }
+
     /// Variance, on the torus, of what the kept digits leave out of a uniform value.
     pub fn rounding_variance(self) -> f64 {
         f64::from(-2 * (self.base_log * self.levels) as i32).exp2() / 12.0
@@ -184,8 +194,8 @@ pub const PRECISE_1024: ParameterSet = ParameterSet {
     lwe_dimension: 758,
     lwe_noise: TUniform { bound_log2: 48 },
     key_switch: Decomposition {
-        base_log: 2,
-        levels: 7,
+        base_log: 1,
+        levels: 15,
     },
     ring_key_switch: Decomposition {
         base_log: 6,

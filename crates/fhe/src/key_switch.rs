@@ -1,15 +1,57 @@
 //! The LWE key switch from the ring key's coefficients to the small key, for batches.
 //!
 //! A matrix product: digits of the inputs' masks \[batch x N levels\] times the key \[N levels x (n + 1)\],
-//! modulo 2^32. The key's noise is 2^12 times coarser than 2^-32, so 32 bits lose nothing and
-//! halve what has to be read. Each row of the key is read once a batch.
+//! modulo 2^32: the key's noise is 2^12 times coarser than 2^-32 at least. Each row of the key is read once a batch,
+//! and added for those values only whose digit is not 0: in base 2, every third.
 
+use cipherformer_circuit::ParameterSet;
 use cipherformer_circuit::parameters::Decomposition;
+use tfhe::conformance::ParameterSetConformant;
 use tfhe::core_crypto::prelude::*;
+use zeroize::Zeroizing;
 
-use crate::convert::{round_to_32_bits, rounded_shift};
+use crate::convert::{self, round_to_32_bits, rounded_shift};
+use crate::keys::SecretKey;
+use crate::wire;
 
-/// Key-switching key, rounded to 32 bits.
+/// Makes the key-switching key, seeded, modulo 2^32.
+pub(crate) fn generate(
+    secret: &SecretKey,
+    seeder: &mut dyn Seeder,
+) -> SeededLweKeyswitchKeyOwned<u32> {
+    let parameters = secret.parameters();
+    let small = secret.lwe();
+    let small = Zeroizing::new(
+        small
+            .as_ref()
+            .iter()
+            .map(|&bit| bit as u32)
+            .collect::<Vec<_>>(),
+    );
+    allocate_and_generate_new_seeded_lwe_keyswitch_key(
+        &secret.scalar(),
+        &LweSecretKey::from_container(small.as_slice()),
+        convert::base(parameters.key_switch),
+        convert::levels(parameters.key_switch),
+        TUniform::new(parameters.lwe_noise.bound_log2 - 32),
+        CiphertextModulus::<u32>::new_native(),
+        seeder,
+    )
+}
+
+/// Whether a key from outside has the shape that [`generate`] gives it.
+pub(crate) fn fits(key: &SeededLweKeyswitchKeyOwned<u32>, parameters: &ParameterSet) -> bool {
+    wire::from_the_beginning(&key.compression_seed())
+        && key.is_conformant(&LweKeyswitchKeyConformanceParams {
+            decomp_base_log: convert::base(parameters.key_switch),
+            decomp_level_count: convert::levels(parameters.key_switch),
+            output_lwe_size: LweDimension(parameters.lwe_dimension).to_lwe_size(),
+            input_lwe_dimension: LweDimension(parameters.ring_dimension),
+            ciphertext_modulus: CiphertextModulus::<u32>::new_native(),
+        })
+}
+
+/// Key-switching key with its masks.
 pub(crate) struct KeySwitchKey {
     /// One row per mask coefficient and digit, the least significant digit first.
     rows: Vec<u32>,
@@ -22,17 +64,21 @@ pub(crate) struct KeySwitchKey {
 pub(crate) type SmallLwe = Vec<u32>;
 
 impl KeySwitchKey {
-    pub(crate) fn new(key: &LweKeyswitchKeyOwned<u64>, decomposition: Decomposition) -> Self {
+    pub(crate) fn expand(
+        seeded: SeededLweKeyswitchKeyOwned<u32>,
+        decomposition: Decomposition,
+    ) -> Self {
+        let key = seeded.decompress_into_lwe_keyswitch_key();
         Self {
-            rows: key.as_ref().iter().map(|&x| round_to_32_bits(x)).collect(),
             row_length: key.output_lwe_size().0,
+            rows: key.into_container(),
             decomposition,
         }
     }
 
     /// Switches LWE ciphertexts of N + 1 elements each. Noise: `key_switch_variance`.
     ///
-    /// Cost: `batch * N * levels * (n + 1)` 32-bit multiplications.
+    /// Cost: at most `batch * N * levels * (n + 1)` 32-bit multiplications.
     pub(crate) fn apply(&self, batch: &[&[u64]]) -> Vec<SmallLwe> {
         let mut sums: Vec<SmallLwe> = batch
             .iter()
@@ -51,6 +97,9 @@ impl KeySwitchKey {
                 for (index, row) in self.rows.chunks_exact(self.row_length).enumerate() {
                     for (sum, digits) in sums.iter_mut().zip(&digits) {
                         let digit = digits[index];
+                        if digit == 0 {
+                            continue;
+                        }
                         for (sum, key) in sum.iter_mut().zip(row) {
                             *sum = sum.wrapping_sub(digit.wrapping_mul(*key));
                         }
@@ -70,10 +119,12 @@ impl KeySwitchKey {
         for &x in &value[..value.len() - 1] {
             // Rounded to the digits that are kept; then digit by digit from the lowest, each above
             // half the base made negative with a carry into the next. One of just half goes the way
-            // that its next digit will go, so that digits are 0 on average: any other mean, times the
-            // sum of the key's noise, would move all values of a client the same way.
+            // that its next digit will go, the topmost that of bits which are dropped, so that digits are 0
+            // on average: any other mean, times the sum of the key's noise, would move all values of a client
+            // the same way.
             let dropped = 64 - base_log * levels;
-            let mut rest = rounded_shift(x, dropped);
+            let coin = (x & mask) << (base_log * levels);
+            let mut rest = rounded_shift(x, dropped) + coin;
             for _ in 0..levels {
                 let digit = rest & mask;
                 let next = (rest >> base_log) & mask;

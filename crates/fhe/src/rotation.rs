@@ -94,6 +94,8 @@ struct Work {
     transform: Transform,
     parameters: &'static ParameterSet,
     difference: Vec<u64>,
+    /// What rounds off of one coefficient of all masks.
+    errors: Vec<u64>,
     digits: Vec<c64>,
     sums: Vec<c64>,
 }
@@ -106,6 +108,7 @@ impl Work {
             transform: Transform::new(size),
             parameters,
             difference: vec![0; size.0 * polynomials],
+            errors: vec![0; size.0],
             digits: fourier.clone(),
             sums: fourier,
         }
@@ -128,6 +131,7 @@ impl Work {
                 new.wrapping_sub(old)
             });
         }
+        self.centre_rounding(gadget);
         self.sums.fill(c64::default());
         let levels = ggsw.chunks(ggsw.len() / decomposition.levels as usize);
         for (number, level) in (1..=decomposition.levels).rev().zip(levels) {
@@ -149,6 +153,31 @@ impl Work {
                 #[inline(always)]
                 |old, new| old.wrapping_add(new),
             );
+        }
+    }
+
+    /// Adds to the body of the difference what rounding its masks takes from the phase on average: as half of
+    /// the key's bits are 1, half of the errors' product with a key of ones. What remains of the errors meets key
+    /// bits of plus or minus 1/2, and has half the variance.
+    fn centre_rounding(&mut self, gadget: Gadget) {
+        let size = self.errors.len();
+        let masks = self.difference.len() - size;
+        let (masks, body) = self.difference.split_at_mut(masks);
+        self.errors.fill(0);
+        for mask in masks.chunks(size) {
+            for (error, &x) in self.errors.iter_mut().zip(mask) {
+                *error = error.wrapping_add(gadget.error(x));
+            }
+        }
+        let total = self
+            .errors
+            .iter()
+            .fold(0, |sum: u64, &e| sum.wrapping_add(e));
+        // Coefficient c of the product is the sum of the errors up to c less that of those after it.
+        let mut sum = ((total as i64 / 2) as u64).wrapping_neg();
+        for (body, &error) in body.iter_mut().zip(&self.errors) {
+            sum = sum.wrapping_add(error);
+            *body = body.wrapping_add(sum);
         }
     }
 

@@ -2,12 +2,11 @@
 
 use cipherformer_circuit::ParameterSet;
 use serde::{Deserialize, Serialize};
-use tfhe::conformance::ParameterSetConformant;
 use tfhe::core_crypto::prelude::*;
 use tfhe_versionable::{Versionize, VersionsDispatch};
 
-use crate::convert;
 use crate::error::FheError;
+use crate::key_switch as lwe_key_switch;
 use crate::keys::SecretKey;
 use crate::keys::bootstrap::SeededBootstrapKey;
 use crate::ring::{automorphism, key_switch, product};
@@ -24,7 +23,7 @@ const WHAT: &str = "evaluation key";
 pub struct SeededEvaluationKey {
     pub(super) parameter_set: String,
     pub(super) bootstrap: SeededBootstrapKey,
-    pub(super) key_switch: SeededLweKeyswitchKeyOwned<u64>,
+    pub(super) key_switch: SeededLweKeyswitchKeyOwned<u32>,
     pub(super) automorphisms: SeededGlweCiphertextListOwned<u64>,
     pub(super) relinearization: SeededGlweCiphertextListOwned<u64>,
 }
@@ -49,15 +48,7 @@ impl SeededEvaluationKey {
         step("bootstrapping key");
         let bootstrap = SeededBootstrapKey::generate(secret, seeder);
         step("key-switching key");
-        let key_switch = allocate_and_generate_new_seeded_lwe_keyswitch_key(
-            &secret.scalar(),
-            &secret.lwe(),
-            convert::base(parameters.key_switch),
-            convert::levels(parameters.key_switch),
-            convert::noise(parameters.lwe_noise),
-            convert::modulus(),
-            seeder,
-        );
+        let key_switch = lwe_key_switch::generate(secret, seeder);
         step("packing keys");
         let automorphisms = automorphism::generate(secret);
         step("product key");
@@ -94,21 +85,13 @@ impl SeededEvaluationKey {
     }
 
     fn fits(&self, parameters: &ParameterSet) -> bool {
-        let key_switch = LweKeyswitchKeyConformanceParams {
-            decomp_base_log: convert::base(parameters.key_switch),
-            decomp_level_count: convert::levels(parameters.key_switch),
-            output_lwe_size: LweDimension(parameters.lwe_dimension).to_lwe_size(),
-            input_lwe_dimension: LweDimension(parameters.ring_dimension),
-            ciphertext_modulus: convert::modulus(),
-        };
         let seeds = [
-            self.key_switch.compression_seed(),
             self.automorphisms.compression_seed(),
             self.relinearization.compression_seed(),
         ];
         seeds.iter().all(wire::from_the_beginning)
             && self.bootstrap.fits(parameters)
-            && self.key_switch.is_conformant(&key_switch)
+            && lwe_key_switch::fits(&self.key_switch, parameters)
             && key_switch::fits(
                 &self.automorphisms,
                 automorphism::count(parameters),
@@ -170,8 +153,8 @@ mod tests {
 
     /// Shorter, never longer: the limit on bytes refuses what has more numbers.
     fn changed_key_switches(
-        key: &SeededLweKeyswitchKeyOwned<u64>,
-    ) -> [(&'static str, SeededLweKeyswitchKeyOwned<u64>); 6] {
+        key: &SeededLweKeyswitchKeyOwned<u32>,
+    ) -> [(&'static str, SeededLweKeyswitchKeyOwned<u32>); 6] {
         let (base, levels) = (
             key.decomposition_base_log(),
             key.decomposition_level_count(),
@@ -181,7 +164,7 @@ mod tests {
         let shorter = &all[levels.0..];
         let base_1 = DecompositionBaseLog(base.0 + 1);
         let (level_1, size_1) = (DecompositionLevelCount(1), LweSize(size.0 + 1));
-        let new = |numbers: &[u64], base, levels, size, seed: &CompressionSeed, modulus| {
+        let new = |numbers: &[u32], base, levels, size, seed: &CompressionSeed, modulus| {
             let (numbers, seed) = (numbers.to_vec(), seed.clone());
             SeededLweKeyswitchKey::from_container(numbers, base, levels, size, seed, modulus)
         };
@@ -193,7 +176,14 @@ mod tests {
             ("seed", new(all, base, levels, size, &later(&seed), modulus)),
             (
                 "modulus",
-                new(all, base, levels, size, &seed, other_modulus()),
+                new(
+                    all,
+                    base,
+                    levels,
+                    size,
+                    &seed,
+                    CiphertextModulus::new(1 << 30),
+                ),
             ),
         ]
     }

@@ -30,10 +30,7 @@ impl EvaluationKey {
         Self {
             parameters,
             bootstrap: BootstrapKey::new(&bootstrap, parameters),
-            key_switch: KeySwitchKey::new(
-                &seeded.key_switch.decompress_into_lwe_keyswitch_key(),
-                parameters.key_switch,
-            ),
+            key_switch: KeySwitchKey::expand(seeded.key_switch, parameters.key_switch),
             automorphisms: AutomorphismKeys::expand(seeded.automorphisms, parameters),
             relinearization: key_switch::expand(seeded.relinearization, parameters).remove(0),
         }

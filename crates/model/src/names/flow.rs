@@ -47,16 +47,18 @@ impl Site {
         }
     }
 
-    /// Standard deviation of the noise to expect, relative to the LUT's whole input range, and of what
-    /// integer products add, in the site's own unit: estimates for the standard parameters.
-    fn noise(self) -> (f64, f64) {
+    /// Standard deviation of the noise to expect, relative to the LUT's whole input range, or to all that logits
+    /// can be: what lowering predicts under `precise-1024` for circuits that training makes. Besides the LUT's own
+    /// noise: that of ring products in scores and mixed values, that of coarse LUTs in sums of their outputs.
+    fn noise(self) -> f64 {
         match self {
-            Self::Score(_) => (0.0048, 0.6),
-            Self::Mix(_) => (0.0048, 1.5),
-            Self::Logit => (0.003, 0.0),
-            Self::Mean(_) | Self::MeanSquare => (0.0048, 0.0),
-            // Sums of what coarse LUTs put out.
-            Self::Residual | Self::Projection(_) | Self::Up => (0.0054, 0.0),
+            Self::Score(_) | Self::MeanSquare => 0.0049,
+            Self::Mean(_) => 0.0055,
+            Self::Mix(0) => 0.0060,
+            Self::Mix(_) => 0.0071,
+            Self::Residual => 0.0053,
+            Self::Projection(_) | Self::Up => 0.0056,
+            Self::Logit => 0.0024,
         }
     }
 }
@@ -177,9 +179,7 @@ impl<'a> Flow<'a> {
             return Ok(x.clone());
         }
         if let Some(random) = self.noise.as_deref_mut() {
-            let (relative, absolute) = site.noise();
-            let std = (relative * self.ranges.width(site)).hypot(absolute) as f32;
-
+            let std = (site.noise() * self.ranges.width(site)) as f32;
             for value in &mut values {
                 let unit: f32 = StandardNormal.sample(random);
                 *value += std * unit;

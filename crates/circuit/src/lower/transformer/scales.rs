@@ -52,7 +52,16 @@ impl Scales {
         parameters: &ParameterSet,
     ) -> Result<Self, CircuitError> {
         let half = room(LUT_HALF_RANGE, 2.0 * parameters.lut_input_variance());
-        let carried = sources_variance(model, parameters);
+        let in_logits = |matrix| model.unembedding.times(matrix);
+        let hidden_in_logits: Vec<Matrix> =
+            model.blocks.iter().map(|b| in_logits(&b.down)).collect();
+        let attention_in_logits: Vec<Matrix> = model
+            .attention
+            .iter()
+            .map(|a| in_logits(&a.output))
+            .collect();
+        let sources = hidden_in_logits.iter().chain(&attention_in_logits);
+        let carried = logits_variance(sources, parameters);
         let response = room(RESPONSE_HALF_RANGE, carried + parameters.output_variance());
         let logits = rounded(response / (model.logit_range * MARGIN));
         let fit = |range: f64| half / (range * MARGIN);
@@ -67,14 +76,6 @@ impl Scales {
             let in_residuals = residuals[first_use..].iter().map(|s| largest(matrix) * s);
             in_residuals.fold(in_logits, f64::max) / WEIGHT_LIMIT
         };
-        let in_logits = |matrix| model.unembedding.times(matrix);
-        let hidden_in_logits: Vec<Matrix> =
-            model.blocks.iter().map(|b| in_logits(&b.down)).collect();
-        let attention_in_logits: Vec<Matrix> = model
-            .attention
-            .iter()
-            .map(|a| in_logits(&a.output))
-            .collect();
         let blocks = model.blocks.iter().enumerate().map(|(index, block)| {
             let hidden = source(&block.down, &hidden_in_logits[index], index + 1);
             BlockScales::new(block, residuals[index], hidden, fit)
@@ -123,15 +124,26 @@ impl BlockScales {
     }
 }
 
-/// At most what sums over all sources carry: every weight at its limit, every source as noisy as a scaled
-/// LUT.
-fn sources_variance(model: &Transformer, parameters: &ParameterSet) -> f64 {
-    let attention = model.attention.iter().map(|layer| layer.output.columns());
-    let hidden = model.blocks.iter().map(|block| block.down.columns());
-    let sources: usize = attention.chain(hidden).sum();
+/// At most what logits carry: the largest weight of each source at its limit, the others in proportion and rounded
+/// up, every source as noisy as a scaled LUT.
+fn logits_variance<'a>(
+    sources: impl Iterator<Item = &'a Matrix>,
+    parameters: &ParameterSet,
+) -> f64 {
+    let mut squares: Vec<f64> = Vec::new();
+    for matrix in sources {
+        let unit = WEIGHT_LIMIT / largest(matrix).max(f64::MIN_POSITIVE);
+        squares.resize(matrix.rows(), 0.0);
+        for (row, sum) in squares.iter_mut().enumerate() {
+            let weights = matrix.row(row).iter();
+            *sum += weights
+                .map(|w| (f64::from(w.abs()) * unit + 0.5).powi(2))
+                .sum::<f64>();
+        }
+    }
     let lut = parameters.lut_output_variance(Precision::Full);
     let source = parameters.scaled_lut_output_variance(SCALED_LEVELS, Precision::Coarse, lut);
-    sources as f64 * WEIGHT_LIMIT * WEIGHT_LIMIT * source
+    source * squares.into_iter().fold(0.0, f64::max)
 }
 
 /// The smallest moduli of scores and weighted sums that leave room for range and noise, with every

@@ -169,9 +169,9 @@ pub const STANDARD_2048: ParameterSet = ParameterSet {
 ///
 /// The small LWE key lies on the published 128-bit curve. Three levels make a long key, so its bodies
 /// travel rounded to 44 bits. That adds noise of four times their own standard deviation; a LUT's output
-/// has 2^-24.8 with it, 2^-25.4 without.
+/// has 2^-25.0 with it, 2^-25.8 without.
 ///
-/// LUT: about 19 ms a core; worst LUT input noise 0.48 % of the range; output noise 2^-24.8;
+/// LUT: about 19 ms a core; worst LUT input noise 0.43 % of the range; output noise 2^-25.0;
 /// evaluation key under 40 MB.
 pub const PRECISE_1024: ParameterSet = ParameterSet {
     name: "precise-1024",

@@ -212,5 +212,9 @@ pub struct BlockNumerics {
 /// Calibrated ranges are widened by this factor before noise gets its guard band.
 pub const MARGIN: f64 = 1.1;
 
+/// Lowering rounds weights on what coarse LUTs put out, so that the largest of all that weigh the same outputs is this
+/// integer. Larger ones would round less, but add up more of the outputs' noise.
+pub const WEIGHT_LIMIT: f64 = 15.0;
+
 /// A scaled LUT cuts its input range [-r, r] to this many levels either side of 0.
 pub const SCALED_LEVELS: u32 = 63;

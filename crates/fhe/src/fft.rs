@@ -260,20 +260,26 @@ impl<const P: usize> pulp::WithSimd for MatrixProduct<'_, P> {
         let stride = self.sums.len() / P;
         for (block, matrix) in self.matrix.chunks_exact(P * P * TOGETHER).enumerate() {
             let place = |polynomial: usize| polynomial * stride + block * TOGETHER;
+            let rows: [_; P] = std::array::from_fn(|r| points::<S>(self.rows, place(r)));
             for c in 0..P {
-                let sum = &mut self.sums[place(c)..][..TOGETHER];
-                let sum = S::as_mut_simd_c64s(sum).0;
-                for r in 0..P {
-                    let row = S::as_simd_c64s(&self.rows[place(r)..][..TOGETHER]).0;
-                    let entry = &matrix[(P * r + c) * TOGETHER..][..TOGETHER];
-                    let entry = S::as_simd_c64s(entry).0;
-                    for ((sum, row), entry) in sum.iter_mut().zip(row).zip(entry) {
-                        *sum = simd.mul_add_c64s(*row, *entry, *sum);
-                    }
+                let column: [_; P] =
+                    std::array::from_fn(|r| points::<S>(matrix, (P * r + c) * TOGETHER));
+                let sums = &mut self.sums[place(c)..][..TOGETHER];
+                for (i, sum) in S::as_mut_simd_c64s(sums).0.iter_mut().enumerate() {
+                    let terms = rows.iter().zip(column);
+                    *sum = terms.fold(*sum, |sum, (row, entry)| {
+                        simd.mul_add_c64s(row[i], entry[i], sum)
+                    });
                 }
             }
         }
     }
+}
+
+/// The points that stand together from `at` on.
+#[inline(always)]
+fn points<S: pulp::Simd>(list: &[c64], at: usize) -> &[S::c64s] {
+    S::as_simd_c64s(&list[at..][..TOGETHER]).0
 }
 
 #[cfg(test)]

@@ -38,15 +38,18 @@ impl Gadget {
     }
 
     /// Digit `level`, counted from 1, which stands for multiples of `2^-(base_log * level)`.
+    ///
+    /// Bits set in the mantissa of 2^52 are a number without a conversion, which AVX2 would do one at a time.
     #[inline(always)]
     pub(crate) fn digit(self, level: u32) -> impl Fn(u64) -> f64 {
+        const SHIFT: f64 = 4_503_599_627_370_496.0; // 2^52
         let shift = 64 - self.base_log * level;
         let (offset, mask) = (self.offset, (1u64 << self.base_log) - 1);
-        let half = 1u64 << (self.base_log - 1);
+        let half = SHIFT + (1u64 << (self.base_log - 1)) as f64;
         #[inline(always)]
         move |x| {
             let digit = (x.wrapping_add(offset) >> shift) & mask;
-            digit.wrapping_sub(half) as i64 as f64
+            f64::from_bits(SHIFT.to_bits() | digit) - half
         }
     }
 }

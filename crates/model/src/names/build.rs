@@ -71,7 +71,7 @@ pub fn build_names_gpt(
 }
 
 /// The trained model as a circuit.
-fn circuit(model: Transformer) -> Result<Circuit, ModelError> {
+pub(super) fn circuit(model: Transformer) -> Result<Circuit, ModelError> {
     let letters = ('a'..='z').map(String::from);
     let labels: Vec<String> = std::iter::once(END_MARK.to_owned())
         .chain(letters)

@@ -1,7 +1,7 @@
 //! What LUTs do to the values that pass through them: noise, cuts, and ranges to be kept.
 
 use candle_core::{Device, Tensor};
-use cipherformer_circuit::transformer::{MARGIN, SCALED_LEVELS};
+use cipherformer_circuit::transformer::{MARGIN, SCALED_LEVELS, WEIGHT_LIMIT};
 use rand::RngExt;
 use rand::rngs::StdRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -58,7 +58,15 @@ impl Site {
             Self::Mix(_) => 0.0071,
             Self::Residual => 0.0053,
             Self::Projection(_) | Self::Up => 0.0056,
-            Self::Logit => 0.0024,
+            Self::Logit => 0.0021,
+        }
+    }
+
+    /// The part of the torus that guard bands leave for the range, relative to that before a LUT.
+    fn room(self) -> f64 {
+        match self {
+            Self::Logit => 2.15,
+            _ => 1.0,
         }
     }
 }
@@ -223,15 +231,28 @@ impl<'a> Flow<'a> {
         Ok((x + ((rounded * step)? - x.detach())?)?)
     }
 
-    /// A matrix, each row to multiples of its largest magnitude divided by `limit`.
-    pub(crate) fn weights(&self, matrix: &Tensor, limit: f64) -> Result<Tensor, ModelError> {
+    /// Matrices that weigh the same outputs of coarse LUTs, rounded as lowering will round them: they make values for
+    /// these sites.
+    pub(crate) fn weights<const N: usize>(
+        &self,
+        matrices: [(&Tensor, Site); N],
+    ) -> Result<[Tensor; N], ModelError> {
         if !self.quantized {
-            return Ok(matrix.clone());
+            return Ok(matrices.map(|(matrix, _)| matrix.clone()));
         }
-        let fixed = matrix.detach();
-        let step = ((fixed.abs()?.max_keepdim(1)? + 1e-12)? / limit)?;
-        let rounded = fixed.broadcast_div(&step)?.round()?.broadcast_mul(&step)?;
-        Ok((matrix + (rounded - fixed)?)?)
+        // The torus units that weigh one real unit.
+        let scale = |site: Site| site.room() / self.ranges.largest(site);
+        let mut largest = 0f64;
+        for (matrix, site) in matrices {
+            let weight: f32 = matrix.detach().abs()?.max_all()?.to_scalar()?;
+            largest = largest.max(f64::from(weight) * scale(site));
+        }
+        let unit = largest.max(f64::MIN_POSITIVE) / WEIGHT_LIMIT;
+        let mut rounded = matrices.map(|(matrix, _)| matrix.clone());
+        for (matrix, (_, site)) in rounded.iter_mut().zip(matrices) {
+            *matrix = self.round(matrix, unit / scale(site), WEIGHT_LIMIT)?;
+        }
+        Ok(rounded)
     }
 
     fn penalise(&mut self, x: &Tensor, site: Site, values: &[f32]) -> Result<(), ModelError> {

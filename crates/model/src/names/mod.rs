@@ -12,8 +12,6 @@ mod export;
 mod flow;
 mod measure;
 mod model;
-#[cfg(test)]
-mod plain;
 mod recipe;
 mod train;
 

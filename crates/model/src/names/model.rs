@@ -82,12 +82,23 @@ impl Parameters {
         let select = |table: &Tensor| table.index_select(&batch.entry, 0);
         let [query, key, value] = &tables.projections;
         let qkv = [select(query)?, select(key)?, select(value)?];
+        let token = flow.drop(&select(&tables.residual)?)?;
         let mixed = self.attention(0, &qkv, batch, flow)?;
-        let x = (flow.drop(&select(&tables.residual)?)? + flow.drop(&mixed)?)?;
-        let x = self.second_block(&x, batch, flow)?;
-        let unembedding = flow.weights(&self.unembedding, FINE_WEIGHTS)?;
-        let logits = linear(&x, &unembedding)?.broadcast_add(&self.unembedding_bias)?;
+        let output = &self.blocks[0].output;
+        let [output, output_in_logits] = flow.weights([
+            (output, Site::Residual),
+            (&self.in_logits(output)?, Site::Logit),
+        ])?;
+        let x = (&token + linear(&mixed, &output)?)?;
+        let logits = (linear(&token, &self.unembedding)? + linear(&mixed, &output_in_logits)?)?;
+        let logits = (logits + self.second_block(&x, batch, flow)?)?;
+        let logits = logits.broadcast_add(&self.unembedding_bias)?;
         flow.read(&logits, Site::Logit, Grid::Fine)
+    }
+
+    /// What lowering makes of a matrix into the residual that only logits read.
+    fn in_logits(&self, matrix: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(self.unembedding.matmul(matrix)?)
     }
 
     /// Block 1 but for its attention.
@@ -115,7 +126,7 @@ impl Parameters {
         })
     }
 
-    /// W_o times what attention makes of integers `[queries, keys, values]`, \[rows x width\] each.
+    /// What attention makes of integers `[queries, keys, values]`, \[rows x width\] each; W_o is still to come.
     fn attention(
         &self,
         layer: usize,
@@ -144,13 +155,10 @@ impl Parameters {
         let inverse = (sum.maximum(recipe.floor * recipe.gain)?.recip()? * recipe.steps[2])?;
         let mix = mix.reshape((rows, by_head.1, by_head.2))?;
         let mixed = mix.broadcast_mul(&inverse.unsqueeze(2)?)?.flatten_from(1)?;
-        linear(
-            &mixed,
-            &flow.weights(&self.blocks[layer].output, recipe.weight_limit)?,
-        )
+        flow.drop(&mixed)
     }
 
-    /// The residual after block 2.
+    /// What block 2 adds to the logits.
     fn second_block(
         &self,
         x: &Tensor,
@@ -159,29 +167,35 @@ impl Parameters {
     ) -> Result<Tensor, ModelError> {
         let (recipe, block) = (flow.recipe, &self.blocks[1]);
         let normalised = norm(x, flow)?;
-        let project = |which: usize, flow: &mut Flow<'_>| -> Result<Tensor, ModelError> {
-            let weights = flow.weights(&block.projections[which], recipe.weight_limit)?;
+        let [query, key, value] = &block.projections;
+        let [query, key, value, up] = flow.weights([
+            (query, Site::Projection(0)),
+            (key, Site::Projection(1)),
+            (value, Site::Projection(2)),
+            (&block.up.0, Site::Up),
+        ])?;
+        let project = |which: usize, weights, flow: &mut Flow<'_>| -> Result<Tensor, ModelError> {
             let (step, limit) = (recipe.steps[which], f64::from(recipe.limits[which]));
-            let projected = linear(&normalised, &weights)?;
             let read = flow.read(
-                &projected,
+                &linear(&normalised, weights)?,
                 Site::Projection(which),
                 Grid::Integers(step, limit),
             )?;
             Ok((read / step)?)
         };
-        let qkv = [project(0, flow)?, project(1, flow)?, project(2, flow)?];
+        let qkv = [
+            project(0, &query, flow)?,
+            project(1, &key, flow)?,
+            project(2, &value, flow)?,
+        ];
         let mixed = self.attention(1, &qkv, batch, flow)?;
-        let up = linear(
-            &normalised,
-            &flow.weights(&block.up.0, recipe.weight_limit)?,
-        )?;
-        let up = flow.read(&up.broadcast_add(&block.up.1)?, Site::Up, Grid::Fine)?;
-        let down = linear(
-            &flow.drop(&up.gelu()?)?,
-            &flow.weights(&block.down.0, FINE_WEIGHTS)?,
-        )?;
-        Ok(((x + flow.drop(&mixed)?)? + down.broadcast_add(&block.down.1)?)?)
+        let up = linear(&normalised, &up)?.broadcast_add(&block.up.1)?;
+        let hidden = flow.read(&up, Site::Up, Grid::Fine)?.gelu()?;
+        let hidden = flow.drop(&hidden)?;
+        let [output] = flow.weights([(&self.in_logits(&block.output)?, Site::Logit)])?;
+        let [down] = flow.weights([(&self.in_logits(&block.down.0)?, Site::Logit)])?;
+        let bias = linear(&block.down.1.unsqueeze(0)?, &self.unembedding)?;
+        Ok((linear(&mixed, &output)? + linear(&hidden, &down)?)?.broadcast_add(&bias)?)
     }
 }
 
@@ -213,9 +227,6 @@ fn norm(x: &Tensor, flow: &mut Flow<'_>) -> Result<Tensor, ModelError> {
     let scaled = flow.read(x, Site::Residual, Grid::Scaled)?;
     Ok(scaled.broadcast_mul(&inverse)?)
 }
-
-/// Largest integer of weights on GELU outputs and the residual.
-pub(crate) const FINE_WEIGHTS: f64 = 127.0;
 
 /// Smallest mean of squares that a norm tells apart from less.
 pub(crate) const NORM_FLOOR: f64 = 0.05;

@@ -44,8 +44,6 @@ pub struct NamesRecipe {
     pub limits: [u8; 3],
     /// Real values of one unit of them.
     pub steps: [f64; 3],
-    /// Largest integer of weights on attention outputs and normalised vectors.
-    pub weight_limit: f64,
     /// Range aimed at for the residual.
     pub residual: f64,
     /// For real scores.
@@ -69,20 +67,19 @@ impl Default for NamesRecipe {
             hidden: 48,
             batch: 128,
             float_steps: 5000,
-            tuning_steps: 8000,
+            tuning_steps: 10_000,
             learning_rate: 8e-3,
             tuning_rate: 1.2e-2,
             weight_decay: 0.02,
             dropout: 0.05,
             penalty: 3.0,
             tuning_penalty: 60.0,
-            consistency: 50.0,
+            consistency: 40.0,
             gain: 36.0,
             cap: 2.0,
             floor: 0.25,
             limits: [7, 7, 4],
             steps: [0.4, 0.4, 0.6],
-            weight_limit: 15.0,
             residual: 3.0,
             score: 3.5,
             mean: 1.5,

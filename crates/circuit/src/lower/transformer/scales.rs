@@ -5,11 +5,9 @@ use crate::check::no_room;
 use crate::error::CircuitError;
 use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, room, rounded};
 use crate::parameters::{ParameterSet, Precision};
-use crate::transformer::{MARGIN, Matrix, SCALED_LEVELS, Transformer, TransformerBlock};
-
-/// Largest integer weight: larger ones would round less, but add up more of the noise of what they weigh, which
-/// comes out of coarse LUTs.
-const WEIGHT_LIMIT: f64 = 15.0;
+use crate::transformer::{
+    MARGIN, Matrix, SCALED_LEVELS, Transformer, TransformerBlock, WEIGHT_LIMIT,
+};
 
 /// No modulus of a product is larger: noise grows with it.
 const MODULUS_LIMIT: u64 = 1 << 16;

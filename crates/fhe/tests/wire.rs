@@ -123,18 +123,20 @@ fn hostile_lengths_are_refused() {
 fn lengths(key: &[u8]) -> [(usize, usize); 4] {
     let size = INSECURE_TOY.ring_dimension;
     let list = size * INSECURE_TOY.ring_key_switch.levels as usize;
-    let counts = [
-        INSECURE_TOY.bootstrap_key_bodies() * INSECURE_TOY.key_body_bits as usize / 64,
-        size * INSECURE_TOY.key_switch.levels as usize,
-        size.ilog2() as usize * list,
-        list,
+    let bootstrap = INSECURE_TOY.bootstrap_key_bodies() * INSECURE_TOY.key_body_bits as usize / 64;
+    let key_switch = size * INSECURE_TOY.key_switch.levels as usize;
+    let parts = [
+        (bootstrap, 8),
+        (key_switch, 4),
+        (size.ilog2() as usize * list, 8),
+        (list, 8),
     ];
     let mut from = 0;
-    counts.map(|count| {
+    parts.map(|(count, word_bytes)| {
         let length = (count as u64).to_le_bytes();
         let position = key[from..].windows(8).position(|window| window == length);
         let position = from + position.expect("the number of words stands before them");
-        from = position + 8 + 8 * count;
+        from = position + 8 + word_bytes * count;
         (position, count)
     })
 }

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: four keys of standard-2048
-/// (91 MB each) or two of precise-1024 (214 MB). Two at least, so that two clients in turn do not have their
+/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: five keys of standard-2048
+/// (91 MB each) or two of precise-1024 (264 MB). Two at least, so that two clients in turn do not have their
 /// keys expanded for every request.
 ///
-/// With the 150 to 340 MB that expanding one more key needs for a moment, it keeps the server under 1 GB.
-pub const KEY_MEMORY_MB: usize = 416;
+/// With the 150 to 390 MB that expanding one more key needs for a moment, it keeps the server under 1 GB.
+pub const KEY_MEMORY_MB: usize = 512;
 /// Evaluations at the same time, unless told otherwise: each one uses all cores.
 pub const WORKERS: usize = 1;
 /// Evaluations that may wait for a worker, unless told otherwise.

@@ -203,7 +203,7 @@ impl ParameterSet {
 /// Variance that a 64-bit floating-point FFT adds to a decomposed polynomial times a key of k masks and
 /// a body, most of it through the masks, whose error the secret key multiplies. Empirical: the fit of
 /// `noise_formulas` in tfhe-rs 1.8, for one decomposed polynomial. Our own transform's ring key switches
-/// agree with it to 2 %.
+/// agree with it to a few percent, which differ from key to key.
 fn fft_variance(k: f64, polynomial_size: f64, gadget: Decomposition) -> f64 {
     0.00705
         * (2.0 * (FFT_LOST_BITS + f64::from(gadget.base_log) - 64.0)).exp2()

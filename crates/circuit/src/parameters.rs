@@ -41,7 +41,7 @@ impl Decomposition {
     /// smaller (base 2: the non-adjacent form, two of three digits 0): `B^2 / 12 - (B - 2) / (12 (B + 1))`.
     ///
     /// One digit in B + 1 is half the base. The carry into the one above it depends on that digit, which so stays
-    /// below half the base; all other carries are a fair coin.
+    /// below half the base; all other carries are a fair coin. (The lowest digit has no carry, and a little more.)
     pub fn tied_digit_variance(self) -> f64 {
         let base = f64::from(self.base_log).exp2();
         base * base / 12.0 - (base - 2.0) / (12.0 * (base + 1.0))

@@ -5,7 +5,7 @@ use tfhe::core_crypto::prelude::*;
 
 use crate::error::FheError;
 
-/// All our ciphertexts live modulo 2^64.
+/// All ciphertexts under the ring key live modulo 2^64.
 pub(crate) fn modulus() -> CiphertextModulus<u64> {
     CiphertextModulus::new_native()
 }

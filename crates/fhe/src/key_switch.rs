@@ -1,8 +1,8 @@
 //! The LWE key switch from the ring key's coefficients to the small key, for batches.
 //!
 //! A matrix product: digits of the inputs' masks \[batch x N levels\] times the key \[N levels x (n + 1)\],
-//! modulo 2^32: the key's noise is 2^12 times coarser than 2^-32 at least. Each row of the key is read once a batch,
-//! and added for those values only whose digit is not 0: in base 2, every third.
+//! modulo 2^32: the key's noise is at least 2^12 times coarser than 2^-32 in every secure set. Each row of the key is read once a batch,
+//! and added for those values only whose digit is not 0: in base 2, one in three.
 
 use cipherformer_circuit::ParameterSet;
 use cipherformer_circuit::parameters::Decomposition;
@@ -123,7 +123,8 @@ impl KeySwitchKey {
             // on average: any other mean, times the sum of the key's noise, would move all values of a client
             // the same way.
             let dropped = 64 - base_log * levels;
-            let coin = (x & mask) << (base_log * levels);
+            // Not the lowest bits: of what comes out of an FFT they are 0.
+            let coin = ((x >> (dropped - 1 - base_log)) & mask) << (base_log * levels);
             let mut rest = rounded_shift(x, dropped) + coin;
             for _ in 0..levels {
                 let digit = rest & mask;
@@ -139,24 +140,59 @@ impl KeySwitchKey {
 
 #[cfg(test)]
 mod tests {
+    use cipherformer_circuit::parameters::ALL;
     use proptest::prelude::*;
+    use rand::rngs::StdRng;
+    use rand::{RngExt, SeedableRng};
 
     use super::*;
+
+    fn digits(x: u64, decomposition: Decomposition) -> Vec<i64> {
+        let key = KeySwitchKey {
+            rows: vec![],
+            row_length: 1,
+            decomposition,
+        };
+        let digits = key.digits(&[x, 0]);
+        digits.into_iter().map(|d| i64::from(d as i32)).collect()
+    }
 
     proptest! {
         #[test]
         fn digits_recompose_to_the_rounded_value(x in any::<u64>()) {
-            let decomposition = Decomposition { base_log: 4, levels: 4 };
-            let key = KeySwitchKey { rows: vec![], row_length: 1, decomposition };
-            let digits = key.digits(&[x, 0]);
-            let mut sum = 0u64;
-            for (level, &digit) in digits.iter().enumerate() {
-                let digit = i64::from(digit as i32);
-                prop_assert!((-8..=8).contains(&digit));
-                sum = sum.wrapping_add((digit as u64) << (48 + 4 * level));
+            for set in ALL {
+                let Decomposition { base_log, levels } = set.key_switch;
+                let half = 1i64 << (base_log - 1);
+                let lowest = 64 - base_log * levels;
+                let mut sum = 0u64;
+                for (level, &digit) in digits(x, set.key_switch).iter().enumerate() {
+                    prop_assert!((-half..=half).contains(&digit));
+                    sum = sum.wrapping_add((digit as u64) << (lowest + base_log * level as u32));
+                }
+                let error = sum.wrapping_sub(x) as i64;
+                prop_assert!(error.unsigned_abs() <= 1 << (lowest - 1), "{error}");
             }
-            let error = sum.wrapping_sub(x) as i64;
-            prop_assert!(error.unsigned_abs() <= 1 << 47, "{error}");
+        }
+    }
+
+    /// Also of values whose lowest bits are 0, as those that come out of an FFT.
+    #[test]
+    fn digits_have_the_predicted_mean_square_and_no_mean() {
+        let mut random = StdRng::seed_from_u64(1);
+        for set in ALL {
+            let values: Vec<u64> = (0..20_000).map(|_| random.random::<u64>() << 28).collect();
+            let all: Vec<i64> = values
+                .iter()
+                .flat_map(|&x| digits(x, set.key_switch))
+                .collect();
+            let mean = |of: fn(f64) -> f64| {
+                all.iter().map(|&d| of(d as f64)).sum::<f64>() / all.len() as f64
+            };
+            let ratio = mean(|d| d * d) / set.key_switch.tied_digit_variance();
+            // The lowest digit has no carry from below, and 3 % are for it.
+            assert!((0.98..1.03).contains(&ratio), "{}: {ratio}", set.name);
+            let offset = mean(|d| d) / mean(|d| d * d).sqrt();
+            assert!(offset.abs() < 0.02, "{}: {offset}", set.name);
         }
     }
 }

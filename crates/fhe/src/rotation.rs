@@ -13,6 +13,7 @@ use tfhe::core_crypto::prelude::{LweBootstrapKeyOwned, PolynomialSize};
 use crate::convert;
 use crate::fft::{Transform, add_matrix_product, interleave, stride};
 use crate::gadget::Gadget;
+use crate::ring::times_ones;
 
 /// GGSW ciphertexts of the small key's bits in the Fourier domain.
 pub(crate) struct BootstrapKey {
@@ -94,7 +95,7 @@ struct Work {
     transform: Transform,
     parameters: &'static ParameterSet,
     difference: Vec<u64>,
-    /// What rounds off of one coefficient of all masks.
+    /// At each coefficient, what rounds off of all masks together.
     errors: Vec<u64>,
     digits: Vec<c64>,
     sums: Vec<c64>,
@@ -169,15 +170,8 @@ impl Work {
                 *error = error.wrapping_add(gadget.error(x));
             }
         }
-        let total = self
-            .errors
-            .iter()
-            .fold(0, |sum: u64, &e| sum.wrapping_add(e));
-        // Coefficient c of the product is the sum of the errors up to c less that of those after it.
-        let mut sum = ((total as i64 / 2) as u64).wrapping_neg();
-        for (body, &error) in body.iter_mut().zip(&self.errors) {
-            sum = sum.wrapping_add(error);
-            *body = body.wrapping_add(sum);
+        for (body, product) in body.iter_mut().zip(times_ones(&self.errors)) {
+            *body = body.wrapping_add((product as i64 / 2) as u64);
         }
     }
 

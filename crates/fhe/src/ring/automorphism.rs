@@ -85,7 +85,7 @@ mod tests {
     use crate::Packed;
     use crate::convert::{self, from_torus};
 
-    /// Key switches to measure.
+    /// Key switches to measure. They share a key, whose own lowest frequency decides a few percent.
     const SAMPLES: usize = 256;
 
     #[test]

@@ -85,3 +85,26 @@ fn negacyclic(a: &[u64], b: &[u64]) -> Zeroizing<Vec<u64>> {
     }
     product
 }
+
+/// Times `J = 1 + X + ... + X^(N-1)`, modulo X^N + 1: at i, what stands up to i less what stands above.
+pub(crate) fn times_ones(polynomial: &[u64]) -> impl Iterator<Item = u64> {
+    let total = polynomial
+        .iter()
+        .fold(0, |sum: u64, x| sum.wrapping_add(*x));
+    polynomial.iter().scan(total.wrapping_neg(), |sum, x| {
+        *sum = sum.wrapping_add(x.wrapping_mul(2));
+        Some(*sum)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_ones_is_a_negacyclic_product() {
+        let polynomial = [5, 3u64.wrapping_neg(), 1 << 60, 7, 0, 2, 9, 1];
+        let product: Vec<u64> = times_ones(&polynomial).collect();
+        assert_eq!(product, *negacyclic(&polynomial, &[1; 8]));
+    }
+}

@@ -19,7 +19,7 @@ use crate::convert;
 use crate::fft::{Fourier, Transform, add_product};
 use crate::keys::{EvaluationKey, SecretKey};
 use crate::ring::key_switch::{self, Workspace};
-use crate::ring::negacyclic;
+use crate::ring::{negacyclic, times_ones};
 
 /// A factor: alpha and beta in the Fourier domain.
 struct Operand {
@@ -32,10 +32,8 @@ impl Operand {
         let (mask, body) = packed.as_ref().split_at(packed.polynomial_size().0);
         // Halves of representatives in [-1/2, 1/2). The lost last bit is 2^-64 of the torus.
         let alpha: Vec<u64> = mask.iter().map(|&a| (a as i64 >> 1) as u64).collect();
-        let mut beta = times_ones(&alpha);
-        for (beta, b) in beta.iter_mut().zip(body) {
-            *beta = b.wrapping_sub(*beta);
-        }
+        let beta = body.iter().zip(times_ones(&alpha));
+        let beta: Vec<u64> = beta.map(|(b, mean)| b.wrapping_sub(mean)).collect();
         Self {
             alpha: transform.torus(&alpha),
             beta: transform.torus(&beta),
@@ -95,19 +93,4 @@ pub(crate) fn generate(secret: &SecretKey) -> SeededGlweCiphertextListOwned<u64>
     let signs = Zeroizing::new(signs.collect::<Vec<u64>>());
     let square = negacyclic(&signs, &signs);
     key_switch::generate(secret, &[square])
-}
-
-/// Times `J = 1 + X + ... + X^(N-1)`, modulo X^N + 1: at i, what stands up to i less what stands above.
-fn times_ones(polynomial: &[u64]) -> Vec<u64> {
-    let total = polynomial
-        .iter()
-        .fold(0, |sum: u64, x| sum.wrapping_add(*x));
-    let mut sum = total.wrapping_neg();
-    polynomial
-        .iter()
-        .map(|x| {
-            sum = sum.wrapping_add(x.wrapping_mul(2));
-            sum
-        })
-        .collect()
 }

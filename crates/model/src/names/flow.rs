@@ -47,8 +47,8 @@ impl Site {
         }
     }
 
-    /// Standard deviation of the noise to expect, relative to the LUT's whole input range, or to all that logits
-    /// can be: what lowering predicts under `precise-1024` for circuits that training makes. Besides the LUT's own
+    /// Standard deviation of the noise to expect, relative to the site's range with its margin, both sides of 0 (guard
+    /// bands leave it about 0.89 of a LUT's input range): what lowering predicts under `precise-1024` for circuits that training makes. Besides the LUT's own
     /// noise: that of ring products in scores and mixed values, that of coarse LUTs in sums of their outputs.
     fn noise(self) -> f64 {
         match self {
@@ -117,7 +117,7 @@ impl Ranges {
         }
     }
 
-    /// Width of the LUT's input range.
+    /// Width of the range with its margin, which guard bands leave of a LUT's input range.
     fn width(&self, site: Site) -> f64 {
         let (low, high) = self.0[site.index()];
         MARGIN
@@ -240,14 +240,17 @@ impl<'a> Flow<'a> {
         if !self.quantized {
             return Ok(matrices.map(|(matrix, _)| matrix.clone()));
         }
-        // The torus units that weigh one real unit.
+        // Torus units per real unit, but for a factor that all sites share.
         let scale = |site: Site| site.room() / self.ranges.largest(site);
         let mut largest = 0f64;
         for (matrix, site) in matrices {
             let weight: f32 = matrix.detach().abs()?.max_all()?.to_scalar()?;
             largest = largest.max(f64::from(weight) * scale(site));
         }
-        let unit = largest.max(f64::MIN_POSITIVE) / WEIGHT_LIMIT;
+        if largest == 0.0 {
+            return Ok(matrices.map(|(matrix, _)| matrix.clone()));
+        }
+        let unit = largest / WEIGHT_LIMIT;
         let mut rounded = matrices.map(|(matrix, _)| matrix.clone());
         for (matrix, (_, site)) in rounded.iter_mut().zip(matrices) {
             *matrix = self.round(matrix, unit / scale(site), WEIGHT_LIMIT)?;

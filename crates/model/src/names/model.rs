@@ -96,7 +96,7 @@ impl Parameters {
         flow.read(&logits, Site::Logit, Grid::Fine)
     }
 
-    /// What lowering makes of a matrix into the residual that only logits read.
+    /// What a matrix into the residual adds to the logits.
     fn in_logits(&self, matrix: &Tensor) -> Result<Tensor, ModelError> {
         Ok(self.unembedding.matmul(matrix)?)
     }

@@ -122,7 +122,7 @@ impl BlockScales {
     }
 }
 
-/// At most what logits carry: the largest weight of each source at its limit, the others in proportion and rounded
+/// At most what logits carry of LUTs' noise: the largest weight of each source at its limit, the others in proportion and rounded
 /// up, every source as noisy as a scaled LUT.
 fn logits_variance<'a>(
     sources: impl Iterator<Item = &'a Matrix>,
@@ -130,7 +130,11 @@ fn logits_variance<'a>(
 ) -> f64 {
     let mut squares: Vec<f64> = Vec::new();
     for matrix in sources {
-        let unit = WEIGHT_LIMIT / largest(matrix).max(f64::MIN_POSITIVE);
+        // A matrix of zeros has no weights to bring to the limit.
+        let unit = match largest(matrix) {
+            0.0 => 0.0,
+            largest => WEIGHT_LIMIT / largest,
+        };
         squares.resize(matrix.rows(), 0.0);
         for (row, sum) in squares.iter_mut().enumerate() {
             let weights = matrix.row(row).iter();

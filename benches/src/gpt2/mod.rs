@@ -9,8 +9,8 @@
 //! ```
 //!
 //! with matrices A (769 x 768) and M (768 x 768) a head. The client sends each token twice: packed, in
-//! blocks of [`BLOCK`] values, and as GGSW. The server makes A x_j packed ([`PreparedMatrix`]), the scores
-//! by external products with the GGSW of x_i, softmax by LUTs ([`softmax`]), the mixtures of inputs by external
+//! blocks of 64 values, and as GGSW. The server makes A x_j packed ([`PreparedMatrix`]), the scores
+//! by external products with the GGSW of x_i, softmax by LUTs (`softmax.rs`), the mixtures of inputs by external
 //! products with the GGSW of x_j, and the outputs by clear ring products. So only softmax needs LUTs.
 //!
 //! [`PreparedMatrix`]: cipherformer_fhe::PreparedMatrix

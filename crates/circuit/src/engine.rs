@@ -1,6 +1,8 @@
 //! What a way to evaluate circuits must be able to do: plain numbers, with or without drawn noise
 //! ([`crate::Plain`]), or ciphertexts (in the `fhe` crate).
 
+#[cfg(doc)]
+use crate::graph::Op;
 use crate::graph::{IntMatrix, LutCell, Node, NodeId};
 use crate::parameters::{ParameterSet, Precision};
 

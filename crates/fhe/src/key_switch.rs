@@ -1,8 +1,8 @@
 //! The LWE key switch from the ring key's coefficients to the small key, for batches.
 //!
 //! A matrix product: digits of the inputs' masks \[batch x N levels\] times the key \[N levels x (n + 1)\],
-//! modulo 2^32: the key's noise is at least 2^12 times coarser than 2^-32 in every secure set. Each row of the key is read once a batch,
-//! and added for those values only whose digit is not 0: in base 2, one in three.
+//! modulo 2^32: the key's noise is at least 2^12 times coarser than 2^-32 in every secure set. Each row of the
+//! key is read once a batch, and added for those values only whose digit is not 0: in base 2, one in three.
 
 use cipherformer_circuit::ParameterSet;
 use cipherformer_circuit::parameters::Decomposition;
@@ -39,7 +39,7 @@ pub(crate) fn generate(
     )
 }
 
-/// Whether a key from outside has the shape that [`generate`] gives it.
+/// Whether a key from outside has the seed and the shape that [`generate`] gives it.
 pub(crate) fn fits(key: &SeededLweKeyswitchKeyOwned<u32>, parameters: &ParameterSet) -> bool {
     wire::from_the_beginning(&key.compression_seed())
         && key.is_conformant(&LweKeyswitchKeyConformanceParams {

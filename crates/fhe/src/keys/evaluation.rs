@@ -85,12 +85,7 @@ impl SeededEvaluationKey {
     }
 
     fn fits(&self, parameters: &ParameterSet) -> bool {
-        let seeds = [
-            self.automorphisms.compression_seed(),
-            self.relinearization.compression_seed(),
-        ];
-        seeds.iter().all(wire::from_the_beginning)
-            && self.bootstrap.fits(parameters)
+        self.bootstrap.fits(parameters)
             && lwe_key_switch::fits(&self.key_switch, parameters)
             && key_switch::fits(
                 &self.automorphisms,

@@ -10,6 +10,7 @@ use crate::convert;
 use crate::fft::{Fourier, Transform, add_product};
 use crate::gadget::Gadget;
 use crate::keys::SecretKey;
+use crate::wire;
 
 /// Encryptions of one polynomial T under the ring key, times `2^-(base_log * level)` for every level.
 pub(crate) struct RingKeySwitchKey {
@@ -37,14 +38,15 @@ pub(crate) fn generate(
     secret.encrypt_seeded(&messages)
 }
 
-/// Whether a list from outside has the shape that [`generate`] gives it for `count` polynomials.
+/// Whether a list from outside has the seed and the shape that [`generate`] gives it for `count` polynomials.
 pub(crate) fn fits(
     list: &SeededGlweCiphertextListOwned<u64>,
     count: usize,
     parameters: &ParameterSet,
 ) -> bool {
     let ciphertexts = count * parameters.ring_key_switch.levels as usize;
-    list.glwe_size() == convert::RING_GLWE_SIZE
+    wire::from_the_beginning(&list.compression_seed())
+        && list.glwe_size() == convert::RING_GLWE_SIZE
         && list.polynomial_size() == convert::ring_size(parameters)
         && list.ciphertext_modulus() == convert::modulus()
         && list.as_ref().len() == ciphertexts * parameters.ring_dimension

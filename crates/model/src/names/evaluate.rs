@@ -71,14 +71,13 @@ pub fn evaluate_names(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let count = tally.tokens as f64;
     Ok(NamesEvaluation {
         circuit: circuit.manifest().name.clone(),
         mode,
         examples: names.len(),
         tokens: tally.tokens,
-        cross_entropy: tally.loss / count,
-        agreement: (mode != Mode::Reference).then(|| tally.same as f64 / count),
+        cross_entropy: tally.cross_entropy(),
+        agreement: (mode != Mode::Reference).then(|| tally.same as f64 / tally.tokens as f64),
         left_out: long.len(),
         seconds: time.as_secs_f64(),
     })
@@ -115,15 +114,27 @@ fn bags(tokens: &[usize]) -> Vec<Bag> {
     tokens.iter().copied().map(Bag::token).collect()
 }
 
+/// Predictions of letters and end marks, so far.
 #[derive(Default)]
-struct Tally {
+pub(super) struct Tally {
     tokens: usize,
     loss: f64,
     same: usize,
 }
 
 impl Tally {
-    fn add(&mut self, tokens: &[usize], logits: &[Vec<f64>], reference: Option<&[Vec<f64>]>) {
+    /// Mean cross-entropy.
+    pub(super) fn cross_entropy(&self) -> f64 {
+        self.loss / self.tokens as f64
+    }
+
+    /// Adds one name.
+    pub(super) fn add(
+        &mut self,
+        tokens: &[usize],
+        logits: &[Vec<f64>],
+        reference: Option<&[Vec<f64>]>,
+    ) {
         let end = [usize::from(END)];
         let targets = tokens[1..].iter().chain(&end);
         for (position, (logits, &target)) in logits.iter().zip(targets).enumerate() {

@@ -112,7 +112,7 @@ mod tests {
     use rand::rngs::StdRng;
 
     use super::super::build::circuit;
-    use super::super::evaluate::{reference_logits, tokens};
+    use super::super::evaluate::{Tally, reference_logits, tokens};
     use super::super::measure::{Numbers, measure};
     use super::*;
 
@@ -121,17 +121,13 @@ mod tests {
     /// Mean cross-entropy of the lowered circuit's reference.
     fn lowered_loss(transformer: Transformer) -> f64 {
         let circuit = circuit(transformer).expect("a valid circuit");
-        let (mut sum, mut rows) = (0.0, 0.0);
+        let mut tally = Tally::default();
         for name in NAMES {
             let tokens = tokens(&circuit, name).expect("letters");
             let logits = reference_logits(&circuit, &tokens).expect("it fits");
-            for (logits, target) in logits.iter().zip(tokens[1..].iter().chain(&[0])) {
-                let partition: f64 = logits.iter().map(|x| x.exp()).sum();
-                sum += partition.ln() - logits[*target];
-                rows += 1.0;
-            }
+            tally.add(&tokens, &logits, None);
         }
-        sum / rows
+        tally.cross_entropy()
     }
 
     /// Training rounds weights as lowering does: what it measures is what the circuit computes.

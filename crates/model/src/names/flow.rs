@@ -237,8 +237,9 @@ impl<'a> Flow<'a> {
         &self,
         matrices: [(&Tensor, Site); N],
     ) -> Result<[Tensor; N], ModelError> {
+        let mut rounded = matrices.map(|(matrix, _)| matrix.clone());
         if !self.quantized {
-            return Ok(matrices.map(|(matrix, _)| matrix.clone()));
+            return Ok(rounded);
         }
         // Torus units per real unit, but for a factor that all sites share.
         let scale = |site: Site| site.room() / self.ranges.largest(site);
@@ -248,10 +249,9 @@ impl<'a> Flow<'a> {
             largest = largest.max(f64::from(weight) * scale(site));
         }
         if largest == 0.0 {
-            return Ok(matrices.map(|(matrix, _)| matrix.clone()));
+            return Ok(rounded);
         }
         let unit = largest / WEIGHT_LIMIT;
-        let mut rounded = matrices.map(|(matrix, _)| matrix.clone());
         for (matrix, (_, site)) in rounded.iter_mut().zip(matrices) {
             *matrix = self.round(matrix, unit / scale(site), WEIGHT_LIMIT)?;
         }

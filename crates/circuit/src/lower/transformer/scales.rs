@@ -122,8 +122,8 @@ impl BlockScales {
     }
 }
 
-/// At most what logits carry of LUTs' noise: the largest weight of each source at its limit, the others in proportion and rounded
-/// up, every source as noisy as a scaled LUT.
+/// At most what logits carry of LUTs' noise: the largest weight of each source at its limit, the others in
+/// proportion and rounded up, every source as noisy as a scaled LUT.
 fn logits_variance<'a>(
     sources: impl Iterator<Item = &'a Matrix>,
     parameters: &ParameterSet,

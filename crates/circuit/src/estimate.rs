@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::circuit::Circuit;
+use crate::cost::{self, Speed};
 use crate::graph::{Node, Op, Value};
 use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE};
 use crate::noise::failure_log2;
@@ -44,9 +45,10 @@ pub struct Estimate {
     pub request_bytes: usize,
     /// Size of a response as sent, but for less than a kilobyte of framing.
     pub response_bytes: usize,
-    /// Time of an evaluation on one core of the reference machine. Packing and linear layers are not counted, and
-    /// every ring product as clear x encrypted: together a few percent of a transformer's.
+    /// Time of an evaluation on one core: of the reference machine, or of the one that was measured.
     pub predicted_seconds_per_core: f64,
+    /// Speed of that core.
+    pub speed: Speed,
     /// Bits of security of the parameter set.
     pub security_bits: u32,
     /// Largest standard deviation of the noise at a LUT input of any position, as a fraction of its range.
@@ -58,12 +60,17 @@ pub struct Estimate {
     pub layers: Vec<LayerEstimate>,
 }
 
-/// Predicts cost and noise of a circuit.
+/// Predicts cost and noise of a circuit, on the reference machine.
 pub fn estimate(circuit: &Circuit) -> Estimate {
+    estimate_at(circuit, &cost::REFERENCE)
+}
+
+/// Predicts cost and noise of a circuit, on a core of this speed.
+pub fn estimate_at(circuit: &Circuit, speed: &Speed) -> Estimate {
     let parameters = circuit.parameters();
     let positions = circuit.positions();
     let nodes = circuit.nodes(positions - 1);
-    let each = nodes.iter().map(|node| layer(node, nodes, parameters));
+    let each = nodes.iter().map(|node| layer(node, nodes, parameters, speed));
     let layers = merged(each);
     let manifest = circuit.manifest();
     Estimate {
@@ -74,6 +81,7 @@ pub fn estimate(circuit: &Circuit) -> Estimate {
         request_bytes: parameters.request_bytes(manifest.input.entries),
         response_bytes: parameters.response_bytes(manifest.output.labels.len()),
         predicted_seconds_per_core: layers.iter().map(|layer| layer.seconds).sum(),
+        speed: *speed,
         security_bits: parameters.security_bits,
         worst_input_noise: worst(circuit, |layer| layer.input_noise),
         worst_failure_log2: worst(circuit, |layer| layer.failure_log2),
@@ -86,7 +94,8 @@ fn worst(circuit: &Circuit, figure: impl Fn(LayerEstimate) -> Option<f64>) -> f6
     let positions = (0..circuit.positions()).map(|position| circuit.nodes(position));
     let layers = positions.flat_map(|nodes| {
         let parameters = circuit.parameters();
-        nodes.iter().map(move |node| layer(node, nodes, parameters))
+        let speed = &cost::REFERENCE;
+        nodes.iter().map(move |node| layer(node, nodes, parameters, speed))
     });
     layers.filter_map(figure).fold(f64::NEG_INFINITY, f64::max)
 }
@@ -147,7 +156,12 @@ fn ranged<'a>(node: &'a Node, nodes: &'a [Node]) -> impl Iterator<Item = &'a Val
     inputs.flat_map(|id| &nodes[id.0].values)
 }
 
-fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> LayerEstimate {
+fn layer(
+    node: &Node,
+    nodes: &[Node],
+    parameters: &ParameterSet,
+    speed: &Speed,
+) -> LayerEstimate {
     let input_noise = (node.luts() > 0).then(|| {
         let variances = ranged(node, nodes).map(|value| value.variance);
         let worst = variances.fold(0.0, f64::max) + parameters.lut_input_variance();
@@ -186,8 +200,7 @@ fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> LayerEstimat
         ring_products,
         input_noise,
         failure_log2: worst_failure(node, nodes, parameters),
-        seconds: luts as f64 * node.precision().map_or(0.0, |p| parameters.lut_seconds(p))
-            + ring_products as f64 * parameters.ring_product_seconds,
+        seconds: cost::work(node, nodes, parameters).seconds(speed),
     }
 }
 

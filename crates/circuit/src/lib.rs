@@ -11,6 +11,7 @@
 
 mod check;
 mod circuit;
+pub mod cost;
 mod digest;
 mod engine;
 mod error;
@@ -36,7 +37,7 @@ pub use circuit::{Body, Circuit, Description, FAILURE_LIMIT_LOG2};
 pub use digest::hex;
 pub use engine::{At, Engine};
 pub use error::CircuitError;
-pub use estimate::{Estimate, LayerEstimate, estimate};
+pub use estimate::{Estimate, LayerEstimate, estimate, estimate_at};
 pub use evaluate::{Observer, Progress, State, evaluate, evaluate_next};
 pub use extract::{Extract, MAX_WORDS, extract};
 pub use features::{Bag, Vocabulary};

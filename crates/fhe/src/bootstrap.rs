@@ -19,7 +19,7 @@ use crate::keys::EvaluationKey;
 use crate::rotation::{Accumulator, Exponent};
 
 /// At most this many values share one pass over the bootstrapping key; more do not fit the cache.
-const BATCH: usize = 16;
+const BATCH: usize = 12;
 
 /// What a blind rotation rotates: N torus values in the clear, or a ciphertext of them in the blind
 /// rotation's ring, body last. Values may share one.
@@ -72,10 +72,9 @@ fn bootstrap_batch(
 ) {
     let parameters = key.parameters;
     let scalar_size = convert::scalar_size(parameters);
-    let values: Vec<&[u64]> = input.chunks(scalar_size.0).collect();
-    let log_modulus = parameters.bootstrap_polynomial_size.ilog2() + 1;
-    let small = key.key_switch.apply(&values);
-    let exponents: Vec<Exponent> = small.iter().map(|x| exponent(x, log_modulus)).collect();
+    let mut work = key.key_switch.workspace();
+    let small = input.chunks(scalar_size.0).map(|value| key.key_switch.apply(value, &mut work));
+    let exponents: Vec<Exponent> = small.map(|x| exponent(&x, parameters)).collect();
     let accumulators = tables.iter().map(|table| accumulator(table, parameters));
     let mut accumulators: Vec<Accumulator> = accumulators.collect();
     key.bootstrap
@@ -109,21 +108,23 @@ fn extract(accumulator: &Accumulator, parameters: &ParameterSet, output: &mut [u
 /// A value modulo 2N.
 ///
 /// Shifts the phase by 1/4, into the table's range; rounds the mask and floors the body, after
-/// taking from the body the mean of what rounding the mask does to the phase: half of the
-/// rounding errors, as half of the key bits are 1.
-fn exponent(value: &[u32], log_modulus: u32) -> Exponent {
-    let shift = 32 - log_modulus;
+/// taking from the body the mean of what rounding the mask does to the phase: the rounding errors times
+/// the mean of the key's bits.
+fn exponent(value: &[u32], parameters: &ParameterSet) -> Exponent {
+    let modulus = 2 * parameters.bootstrap_polynomial_size;
+    let shift = 32 - modulus.ilog2();
     let (body, mask) = value.split_last().expect("a body is always there");
-    let mut errors = 0i32;
+    let mut errors = 0i64;
     let mask = mask
         .iter()
         .map(|&x| {
             let rounded = rounded_shift(u64::from(x), shift) as u32;
-            errors = errors.wrapping_add((rounded << shift).wrapping_sub(x) as i32);
-            (rounded as usize) & ((1 << log_modulus) - 1)
+            errors += i64::from((rounded << shift).wrapping_sub(x) as i32);
+            rounded as usize & (modulus - 1)
         })
         .collect();
-    let body = body.wrapping_add(1 << 30).wrapping_add((errors / 2) as u32);
+    let mean = (errors as f64 * parameters.lwe_bit_mean()) as i64;
+    let body = body.wrapping_add(1 << 30).wrapping_add(mean as u32);
     Exponent {
         mask,
         body: (body >> shift) as usize,

@@ -26,6 +26,7 @@ mod message;
 mod ring;
 mod rotation;
 mod scaled;
+mod simd;
 mod wire;
 
 pub use encrypted::{Counters, Encrypted, PreparedCircuit};

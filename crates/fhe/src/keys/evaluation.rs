@@ -23,7 +23,7 @@ const WHAT: &str = "evaluation key";
 pub struct SeededEvaluationKey {
     pub(super) parameter_set: String,
     pub(super) bootstrap: SeededBootstrapKey,
-    pub(super) key_switch: SeededLweKeyswitchKeyOwned<u32>,
+    pub(super) key_switch: SeededGlweCiphertextListOwned<u32>,
     pub(super) automorphisms: SeededGlweCiphertextListOwned<u64>,
     pub(super) relinearization: SeededGlweCiphertextListOwned<u64>,
 }
@@ -125,7 +125,7 @@ mod tests {
         refused("bodies' seed", &|key| {
             key.bootstrap.seed = later(&key.bootstrap.seed);
         });
-        for (what, changed) in changed_key_switches(&key.key_switch) {
+        for (what, changed) in changed_lists(&key.key_switch) {
             refused(what, &|key| key.key_switch = changed.clone());
         }
         for (what, changed) in changed_lists(&key.automorphisms) {
@@ -142,55 +142,16 @@ mod tests {
         later
     }
 
-    fn other_modulus() -> CiphertextModulus<u64> {
-        CiphertextModulus::new(1 << 60)
-    }
-
     /// Shorter, never longer: the limit on bytes refuses what has more numbers.
-    fn changed_key_switches(
-        key: &SeededLweKeyswitchKeyOwned<u32>,
-    ) -> [(&'static str, SeededLweKeyswitchKeyOwned<u32>); 6] {
-        let (base, levels) = (
-            key.decomposition_base_log(),
-            key.decomposition_level_count(),
-        );
-        let (size, modulus) = (key.output_lwe_size(), key.ciphertext_modulus());
-        let (all, seed) = (key.as_ref(), key.compression_seed());
-        let shorter = &all[levels.0..];
-        let base_1 = DecompositionBaseLog(base.0 + 1);
-        let (level_1, size_1) = (DecompositionLevelCount(1), LweSize(size.0 + 1));
-        let new = |numbers: &[u32], base, levels, size, seed: &CompressionSeed, modulus| {
-            let (numbers, seed) = (numbers.to_vec(), seed.clone());
-            SeededLweKeyswitchKey::from_container(numbers, base, levels, size, seed, modulus)
-        };
-        [
-            ("length", new(shorter, base, levels, size, &seed, modulus)),
-            ("base", new(all, base_1, levels, size, &seed, modulus)),
-            ("levels", new(all, base, level_1, size, &seed, modulus)),
-            ("LWE size", new(all, base, levels, size_1, &seed, modulus)),
-            ("seed", new(all, base, levels, size, &later(&seed), modulus)),
-            (
-                "modulus",
-                new(
-                    all,
-                    base,
-                    levels,
-                    size,
-                    &seed,
-                    CiphertextModulus::new(1 << 30),
-                ),
-            ),
-        ]
-    }
-
-    fn changed_lists(
-        list: &SeededGlweCiphertextListOwned<u64>,
-    ) -> [(&'static str, SeededGlweCiphertextListOwned<u64>); 5] {
+    fn changed_lists<T: UnsignedInteger>(
+        list: &SeededGlweCiphertextListOwned<T>,
+    ) -> [(&'static str, SeededGlweCiphertextListOwned<T>); 5] {
         let (glwe, size) = (list.glwe_size(), list.polynomial_size());
         let (seed, modulus) = (list.compression_seed(), list.ciphertext_modulus());
         let (all, shorter) = (list.as_ref(), &list.as_ref()[size.0..]);
         let (glwe_1, half) = (GlweSize(glwe.0 + 1), PolynomialSize(size.0 / 2));
-        let new = |numbers: &[u64], glwe, size, seed: &CompressionSeed, modulus| {
+        let other = CiphertextModulus::new(1 << 30);
+        let new = |numbers: &[T], glwe, size, seed: &CompressionSeed, modulus| {
             let (numbers, seed) = (numbers.to_vec(), seed.clone());
             SeededGlweCiphertextList::from_container(numbers, glwe, size, seed, modulus)
         };
@@ -199,7 +160,7 @@ mod tests {
             ("GLWE size", new(all, glwe_1, size, &seed, modulus)),
             ("polynomial size", new(all, glwe, half, &seed, modulus)),
             ("seed", new(all, glwe, size, &later(&seed), modulus)),
-            ("modulus", new(all, glwe, size, &seed, other_modulus())),
+            ("modulus", new(all, glwe, size, &seed, other)),
         ]
     }
 }

@@ -30,7 +30,7 @@ impl EvaluationKey {
         Self {
             parameters,
             bootstrap: BootstrapKey::new(&bootstrap, parameters),
-            key_switch: KeySwitchKey::expand(seeded.key_switch, parameters.key_switch),
+            key_switch: KeySwitchKey::expand(seeded.key_switch, parameters),
             automorphisms: AutomorphismKeys::expand(seeded.automorphisms, parameters),
             relinearization: key_switch::expand(seeded.relinearization, parameters).remove(0),
         }
@@ -47,14 +47,12 @@ impl EvaluationKey {
         let levels = parameters.bootstrap.levels as usize;
         let bootstrap =
             parameters.lwe_dimension * levels * rows * parameters.bootstrap_polynomial_size;
-        let key_switch = parameters.ring_dimension
-            * parameters.key_switch.levels as usize
-            * (parameters.lwe_dimension + 1);
+        let key_switch = parameters.ring_dimension * parameters.key_switch.levels as usize;
         let ring = (parameters.ring_dimension.ilog2() as usize + 1)
             * parameters.ring_key_switch.levels as usize
             * 2
             * parameters.ring_dimension;
-        8 * (bootstrap + ring) + 4 * key_switch
+        8 * (bootstrap + ring) + 12 * key_switch
     }
 }
 

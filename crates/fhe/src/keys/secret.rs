@@ -65,7 +65,7 @@ impl SecretKey {
         Self {
             parameters,
             ring: draw(parameters.ring_dimension),
-            lwe: draw(parameters.lwe_dimension),
+            lwe: blocks(parameters, draw),
         }
     }
 
@@ -95,19 +95,21 @@ impl SecretKey {
         let parameters = convert::parameter_set(WHAT, &stored.parameter_set)?;
         let read = |bits: &[u8], dimension: usize| {
             if bits.len() != dimension || bits.iter().any(|&bit| bit > 1) {
-                return Err(FheError::Malformed {
-                    what: WHAT,
-                    reason: "its content does not fit its parameter set".to_owned(),
-                });
+                return Err(misfit());
             }
             Ok(Zeroizing::new(
                 bits.iter().map(|&bit| u64::from(bit)).collect::<Vec<_>>(),
             ))
         };
+        let lwe = read(&stored.lwe, parameters.lwe_dimension)?;
+        let mut blocks = lwe.chunks(parameters.lwe_block);
+        if !blocks.all(|block| block.iter().sum::<u64>() <= 1) {
+            return Err(misfit());
+        }
         Ok(Self {
             parameters,
             ring: read(&stored.ring, parameters.ring_dimension)?,
-            lwe: read(&stored.lwe, parameters.lwe_dimension)?,
+            lwe,
         })
     }
 
@@ -215,6 +217,37 @@ impl SecretKey {
     /// The small LWE key.
     pub(crate) fn lwe(&self) -> LweSecretKey<&[u64]> {
         LweSecretKey::from_container(&self.lwe)
+    }
+}
+
+/// Draws the small key: blocks with at most one 1, all of them equally likely. `draw` gives uniform bits.
+fn blocks(
+    parameters: &ParameterSet,
+    mut draw: impl FnMut(usize) -> Zeroizing<Vec<u64>>,
+) -> Zeroizing<Vec<u64>> {
+    let block = parameters.lwe_block;
+    let mut key = Zeroizing::new(vec![0; parameters.lwe_dimension]);
+    // A number below the next power of two is drawn until it is at most L; L stands for a block of zeros.
+    let bits = (block + 1).next_power_of_two().ilog2() as usize;
+    for place in key.chunks_mut(block) {
+        let number = loop {
+            let drawn = draw(bits);
+            let number = drawn.iter().fold(0, |number, bit| 2 * number + *bit as usize);
+            if number <= block {
+                break number;
+            }
+        };
+        for (i, bit) in place.iter_mut().enumerate() {
+            *bit = u64::from(i == number);
+        }
+    }
+    key
+}
+
+fn misfit() -> FheError {
+    FheError::Malformed {
+        what: WHAT,
+        reason: "its content does not fit its parameter set".to_owned(),
     }
 }
 

@@ -104,11 +104,11 @@ impl RingKeySwitchKey {
     pub(crate) fn multiply(&self, polynomial: &[u64], work: &mut Workspace) {
         let gadget = Gadget::new(self.gadget);
         for sum in &mut work.product {
-            sum.fill(Default::default());
+            sum.fill(0.0);
         }
         for (key, level) in self.levels.iter().zip(1..) {
             work.transform
-                .forward(polynomial, &mut work.digits, gadget.digit(level));
+                .forward(polynomial, &mut work.digits, 1, gadget.digit(level));
             for (sum, key) in work.product.iter_mut().zip(key) {
                 add_product(sum, &work.digits, key);
             }

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use crate::Packed;
 use crate::convert;
-use crate::fft::{Fourier, Transform, add_product};
+use crate::fft::{Fourier, Transform, add_product, add_scaled_product};
 use crate::keys::{EvaluationKey, SecretKey};
 use crate::ring::key_switch::{self, Workspace};
 use crate::ring::{negacyclic, times_ones};
@@ -62,20 +62,18 @@ pub fn multiply(a: &Packed, b: &Packed, modulus: u64, key: &EvaluationKey) -> Pa
     let mut square = transform.zero();
     add_product(&mut square, &a.alpha, &b.alpha);
     let mut gamma = vec![0; size.0];
-    transform.backward(&mut square, t, &mut gamma, |_, new| new);
+    transform.backward(&square, t, &mut gamma, |_, new| new);
 
     let mut cross = transform.zero();
     add_product(&mut cross, &a.alpha, &b.beta);
     add_product(&mut cross, &a.beta, &b.alpha);
     let mut linear = vec![0; size.0];
-    transform.backward(&mut cross, t, &mut linear, |_, new| new);
+    transform.backward(&cross, t, &mut linear, |_, new| new);
 
     // gamma P^2, and from here on under S.
     key.relinearization.multiply(&gamma, &mut work);
     let [mask, body] = &mut work.product;
-    for ((sum, a), b) in body.iter_mut().zip(&a.beta).zip(&b.beta) {
-        *sum += a * b * t;
-    }
+    add_scaled_product(body, t, &a.beta, &b.beta);
     // -linear P = -2 linear S + linear J
     let mut output: Vec<u64> = linear.iter().map(|x| x.wrapping_mul(2)).collect();
     output.extend(times_ones(&linear));

@@ -1,7 +1,7 @@
 //! LUTs, for every real parameter set.
 
 use cipherformer_circuit::graph::LutCell;
-use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
+use cipherformer_circuit::parameters::{FAST_1024, PRECISE_1024, STANDARD_2048};
 use cipherformer_circuit::transformer::SCALED_LEVELS;
 use cipherformer_circuit::{Function, ParameterSet, Precision};
 use cipherformer_fhe::{PreparedLut, scaled_lut};
@@ -9,13 +9,14 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
 use crate::common::{Client, client, compare, compare_within, difference, noisy, random_torus};
-use crate::{precise, standard};
+use crate::{fast, precise, standard};
 
 const SAMPLES: usize = 1024;
 
 #[test]
 fn input_noise() {
     check_inputs(&STANDARD_2048, standard());
+    check_inputs(&FAST_1024, fast());
     check_inputs(&PRECISE_1024, precise());
 }
 
@@ -49,6 +50,7 @@ fn check_inputs(parameters: &ParameterSet, client: &Client) {
 #[test]
 fn output_noise() {
     check_outputs(&STANDARD_2048, Precision::Full, standard());
+    check_outputs(&FAST_1024, Precision::Full, fast());
     check_outputs(&PRECISE_1024, Precision::Full, precise());
     check_outputs(&PRECISE_1024, Precision::Coarse, precise());
 }

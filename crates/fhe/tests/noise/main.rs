@@ -13,11 +13,15 @@ mod matrices;
 mod products;
 mod values;
 
-use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
+use cipherformer_circuit::parameters::{FAST_1024, PRECISE_1024, STANDARD_2048};
 use common::{Client, shared};
 
 fn standard() -> &'static Client {
     shared(&STANDARD_2048)
+}
+
+fn fast() -> &'static Client {
+    shared(&FAST_1024)
 }
 
 fn precise() -> &'static Client {

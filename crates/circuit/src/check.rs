@@ -76,14 +76,11 @@ pub(crate) fn shape(layer: &str, expected: &str, got: &str) -> CircuitError {
     }
 }
 
-/// No scale is small enough.
-pub(crate) fn no_room(layer: &str) -> CircuitError {
-    CircuitError::Value {
+/// No scale is small enough: this part of the range, more than all of it, would be needed.
+pub(crate) fn no_room(layer: &str, needed: f64) -> CircuitError {
+    CircuitError::NoRoom {
         layer: layer.to_owned(),
-        reason:
-            "no scale leaves room for the guard band: all weights are zero, or the noise is too \
-                 large for this parameter set"
-                .to_owned(),
+        bits: needed.max(1.0).log2(),
     }
 }
 

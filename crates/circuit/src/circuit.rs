@@ -125,6 +125,21 @@ impl Circuit {
         Ok(circuit)
     }
 
+    /// The same model lowered under other parameters: another circuit, with another digest.
+    ///
+    /// # Errors
+    /// Whatever [`Circuit::new`] refuses.
+    pub fn with_parameters(&self, parameter_set: &str) -> Result<Self, CircuitError> {
+        let manifest = &self.manifest;
+        let description = Description {
+            name: manifest.name.clone(),
+            description: manifest.description.clone(),
+            parameter_set: parameter_set.to_owned(),
+            labels: manifest.output.labels.clone(),
+        };
+        Self::new(description, self.vocabulary.clone(), self.body.clone())
+    }
+
     /// The public part.
     pub fn manifest(&self) -> &Manifest {
         &self.manifest

@@ -5,23 +5,45 @@ use serde::Serialize;
 use crate::graph::{Node, Op};
 use crate::parameters::{Decomposition, ParameterSet, Precision};
 
-/// Speed of one core.
-#[derive(Clone, Copy, Debug, Serialize)]
+/// Seconds a point and level of an FFT, on one core of the reference machine: a 2.9 GHz AMD EPYC of 2021 (Zen 3, AVX2).
+const FFT: f64 = 1.55e-10;
+
+/// Seconds a complex multiplication of a point by a key or a table, likewise.
+const PRODUCT: f64 = 3.4e-10;
+
+/// Seconds a multiplication of a 64-bit number in a linear layer, likewise.
+const LINEAR: f64 = 2.5e-10;
+
+/// Speed of one core, as time relative to a core of the reference machine.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Speed {
-    /// Seconds a point and level of an FFT.
-    pub fft: f64,
-    /// Seconds a complex multiplication of a point by a key, in the blind rotation.
-    pub product: f64,
-    /// Seconds a multiplication of a 64-bit number in a linear layer.
+    /// Of LUTs.
+    pub lut: f64,
+    /// Of coarse LUTs.
+    pub coarse_lut: f64,
+    /// Of ring products, automorphisms and packing.
+    pub ring: f64,
+    /// Of linear layers.
     pub linear: f64,
 }
 
-/// One core of the reference machine, a 2.9 GHz AMD EPYC of 2021 (Zen 3, AVX2).
+/// The reference machine's own.
 pub const REFERENCE: Speed = Speed {
-    fft: 1.6e-10,
-    product: 3.3e-10,
-    linear: 2.5e-10,
+    lut: 1.0,
+    coarse_lut: 1.0,
+    ring: 1.0,
+    linear: 1.0,
 };
+
+impl Speed {
+    /// Of LUTs of this precision.
+    pub fn of_luts(&self, precision: Precision) -> f64 {
+        match precision {
+            Precision::Full => self.lut,
+            Precision::Coarse => self.coarse_lut,
+        }
+    }
+}
 
 /// What an operation consists of.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -35,9 +57,9 @@ pub struct Work {
 }
 
 impl Work {
-    /// Its time on one core.
-    pub fn seconds(self, speed: &Speed) -> f64 {
-        self.fft * speed.fft + self.product * speed.product + self.linear * speed.linear
+    /// Its time on one core of the reference machine.
+    pub fn seconds(self) -> f64 {
+        self.fft * FFT + self.product * PRODUCT + self.linear * LINEAR
     }
 
     /// Floating-point operations: five a point and level, eight a complex multiplication.
@@ -74,6 +96,11 @@ fn ring(size: usize, ffts: usize, products: usize) -> Work {
 }
 
 impl ParameterSet {
+    /// Time of one LUT on one core.
+    pub fn lut_seconds(&self, precision: Precision, speed: &Speed) -> f64 {
+        self.lut_work(precision).seconds() * speed.of_luts(precision)
+    }
+
     /// One LUT: key switch and blind rotation.
     pub fn lut_work(&self, precision: Precision) -> Work {
         let Decomposition { levels, .. } = self.lut_decomposition(precision);
@@ -106,6 +133,14 @@ impl ParameterSet {
         ring(self.ring_dimension, 8 + levels, 4 + 2 * levels)
     }
 
+    /// A linear layer on values.
+    pub fn linear_work(&self, outputs: usize, inputs: usize) -> Work {
+        Work {
+            linear: (outputs * inputs * (self.ring_dimension + 1)) as f64,
+            ..Work::default()
+        }
+    }
+
     /// A clear table times encrypted polynomials: both halves of mask and body, for every column.
     fn lookup_work(&self, columns: usize, blocks: usize) -> Work {
         let each = ring(self.ring_dimension, 4, 4 * blocks).times(columns);
@@ -113,29 +148,29 @@ impl ParameterSet {
     }
 }
 
-/// What an operation of a circuit consists of.
-pub(crate) fn work(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> Work {
+/// Time of an operation of a circuit on one core.
+pub(crate) fn seconds(node: &Node, nodes: &[Node], parameters: &ParameterSet, speed: &Speed) -> f64 {
     let inputs = || node.inputs.iter().map(|id| nodes[id.0].values.len());
+    let luts = |precision| node.luts() as f64 * parameters.lut_seconds(precision, speed);
+    let ring = |work: Work| work.seconds() * speed.ring;
     match &node.op {
         Op::Lookup { table, .. } => {
             let blocks = table.rows().div_ceil(parameters.ring_dimension);
-            parameters.lookup_work(table.columns(), blocks)
+            ring(parameters.lookup_work(table.columns(), blocks))
         }
         Op::Linear { .. } => {
-            let multiplications = node.values.len() * inputs().sum::<usize>();
-            let linear = (multiplications * (parameters.ring_dimension + 1)) as f64;
-            Work { linear, ..Work::default() }
+            let work = parameters.linear_work(node.values.len(), inputs().sum());
+            work.seconds() * speed.linear
         }
-        Op::Lut { precision, .. } => parameters.lut_work(*precision).times(node.luts()),
+        Op::Lut { precision, .. } => luts(*precision),
         Op::ScaledLut { precision, .. } => {
             let scales = node.ring_products(parameters.ring_dimension);
             let table = parameters.pack_work(1).plus(parameters.lookup_work(1, 1));
-            let luts = parameters.lut_work(*precision).times(node.luts());
-            luts.plus(table.times(scales))
+            luts(*precision) + ring(table.times(scales))
         }
-        Op::Pack { slots, .. } => parameters.pack_work(slots.len()),
-        Op::Product { .. } => parameters.product_work(),
-        Op::Response => parameters.pack_work(inputs().sum()),
-        Op::Append { .. } => Work::default(),
+        Op::Pack { slots, .. } => ring(parameters.pack_work(slots.len())),
+        Op::Product { .. } => ring(parameters.product_work()),
+        Op::Response => ring(parameters.pack_work(inputs().sum())),
+        Op::Append { .. } => 0.0,
     }
 }

@@ -60,6 +60,17 @@ pub enum CircuitError {
         /// What is wrong.
         reason: String,
     },
+    /// The guard bands alone are wider than the range.
+    #[error(
+        "{layer}: no scale leaves room for the guard band: the noise is too large for this parameter set by \
+         {bits:.1} bits, or all weights are zero"
+    )]
+    NoRoom {
+        /// The layer.
+        layer: String,
+        /// log2 of what guard bands and values need, of what there is.
+        bits: f64,
+    },
     /// The noise would carry values past their guard band too often.
     #[error(
         "{layer}: noise would exceed the guard band with probability 2^{got:.1}, at most 2^{limit} is \

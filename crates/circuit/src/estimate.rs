@@ -22,7 +22,7 @@ pub struct LayerEstimate {
     pub luts: usize,
     /// Ring products, clear x encrypted and encrypted x encrypted.
     pub ring_products: usize,
-    /// For LUTs: the largest standard deviation of the noise at an input, as a fraction of the range.
+    /// For LUTs and the response: the largest standard deviation of the noise at an input, as a fraction of the range.
     pub input_noise: Option<f64>,
     /// For LUTs and the response: log2 of the largest probability that noise passes the guard band.
     pub failure_log2: Option<f64>,
@@ -47,7 +47,7 @@ pub struct Estimate {
     pub response_bytes: usize,
     /// Time of an evaluation on one core: of the reference machine, or of the one that was measured.
     pub predicted_seconds_per_core: f64,
-    /// Speed of that core.
+    /// Speed of that core, relative to the reference machine's.
     pub speed: Speed,
     /// Bits of security of the parameter set.
     pub security_bits: u32,
@@ -83,7 +83,7 @@ pub fn estimate_at(circuit: &Circuit, speed: &Speed) -> Estimate {
         predicted_seconds_per_core: layers.iter().map(|layer| layer.seconds).sum(),
         speed: *speed,
         security_bits: parameters.security_bits,
-        worst_input_noise: worst(circuit, |layer| layer.input_noise),
+        worst_input_noise: worst(circuit, |layer| layer.input_noise.filter(|_| layer.luts > 0)),
         worst_failure_log2: worst(circuit, |layer| layer.failure_log2),
         layers,
     }
@@ -132,11 +132,7 @@ impl LayerEstimate {
 /// log2 of the largest probability that noise carries an input of this LUT, or a value of this
 /// response, past its guard band; `None` for operations that have none.
 pub(crate) fn worst_failure(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> Option<f64> {
-    let (half_range, added) = match node.op {
-        Op::Lut { .. } | Op::ScaledLut { .. } => (LUT_HALF_RANGE, parameters.lut_input_variance()),
-        Op::Response => (RESPONSE_HALF_RANGE, parameters.output_variance()),
-        _ => return None,
-    };
+    let (half_range, added) = added(node, parameters)?;
     let failures = ranged(node, nodes)
         .map(|value| failure_log2(half_range - value.bound, (value.variance + added).sqrt()));
     // Unlike `f64::max`, this keeps a NaN.
@@ -144,6 +140,17 @@ pub(crate) fn worst_failure(node: &Node, nodes: &[Node], parameters: &ParameterS
         f64::NEG_INFINITY,
         |worst, x| if x <= worst { worst } else { x },
     ))
+}
+
+/// Half of the range that inputs must stay in, and the variance that the operation itself adds to them.
+fn added(node: &Node, parameters: &ParameterSet) -> Option<(f64, f64)> {
+    match node.op {
+        Op::Lut { .. } | Op::ScaledLut { .. } => {
+            Some((LUT_HALF_RANGE, parameters.lut_input_variance()))
+        }
+        Op::Response => Some((RESPONSE_HALF_RANGE, parameters.output_variance())),
+        _ => None,
+    }
 }
 
 /// The inputs that must stay in a range: all but the scales of a scaled LUT, which are only multiplied.
@@ -162,10 +169,9 @@ fn layer(
     parameters: &ParameterSet,
     speed: &Speed,
 ) -> LayerEstimate {
-    let input_noise = (node.luts() > 0).then(|| {
+    let input_noise = added(node, parameters).map(|(half_range, added)| {
         let variances = ranged(node, nodes).map(|value| value.variance);
-        let worst = variances.fold(0.0, f64::max) + parameters.lut_input_variance();
-        worst.sqrt() / (2.0 * LUT_HALF_RANGE)
+        (variances.fold(0.0, f64::max) + added).sqrt() / (2.0 * half_range)
     });
     let luts = node.luts();
     let ring_products = node.ring_products(parameters.ring_dimension);
@@ -200,7 +206,7 @@ fn layer(
         ring_products,
         input_noise,
         failure_log2: worst_failure(node, nodes, parameters),
-        seconds: cost::work(node, nodes, parameters).seconds(speed),
+        seconds: cost::seconds(node, nodes, parameters, speed),
     }
 }
 

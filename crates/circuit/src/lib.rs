@@ -32,6 +32,7 @@ mod plain;
 mod tables;
 mod tensors;
 pub mod transformer;
+mod tune;
 
 pub use circuit::{Body, Circuit, Description, FAILURE_LIMIT_LOG2};
 pub use digest::hex;
@@ -51,3 +52,4 @@ pub use parameters::{ParameterSet, Precision};
 pub use plain::{Plain, PlainPacked};
 pub use tables::scaled_level;
 pub use transformer::Transformer;
+pub use tune::{Candidate, Goal, Rejected, TuneError, Tuning, Verdict, candidates, tune};

@@ -4,10 +4,11 @@ use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use cipherformer_circuit::{Circuit, InputKind, estimate};
+use cipherformer_circuit::{Circuit, Goal, InputKind, cost, estimate_at};
 use cipherformer_model::{
     CIRCUITS, Mode, ModelError, NAMES_GPT, NamesRecipe, Recipe, Training, build_names_gpt,
-    build_prompt_guard, evaluate_circuit, evaluate_names, load_examples,
+    build_prompt_guard, calibrate, evaluate_circuit, evaluate_names, load_examples, tune_circuit,
+    write_tuned,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -30,6 +31,8 @@ enum Command {
     Evaluate(EvaluateArgs),
     /// Predict a circuit's cost and noise
     Estimate(EstimateArgs),
+    /// Choose the cheapest parameters that a circuit's noise budget allows, and write them to it
+    Tune(TuneArgs),
 }
 
 #[derive(Args, Debug)]
@@ -75,7 +78,34 @@ struct EvaluateArgs {
 struct EstimateArgs {
     /// The circuit's folder
     circuit: PathBuf,
+    /// First measure this machine, for some seconds; else times are those of the reference machine
+    #[arg(long)]
+    calibrate: bool,
     /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+struct TuneArgs {
+    /// The circuit's folder; the chosen parameters are written to it
+    circuit: PathBuf,
+    /// Write the circuit to another folder instead
+    #[arg(long)]
+    out: Option<PathBuf>,
+    /// Write nothing
+    #[arg(long, conflicts_with = "out")]
+    dry_run: bool,
+    /// Largest noise at any input, in percent of its range; without it, no operation's noise may grow
+    #[arg(long, value_name = "PERCENT")]
+    input_noise: Option<f64>,
+    /// Largest evaluation key, in bytes
+    #[arg(long, default_value_t = 64_000_000)]
+    max_key_bytes: usize,
+    /// Also show the runner-up and what limits
+    #[arg(long)]
+    explain: bool,
+    /// One JSON object instead of text
     #[arg(long)]
     json: bool,
 }
@@ -100,6 +130,7 @@ impl Cli {
             Command::Train(args) => args.run(),
             Command::Evaluate(args) => args.run(),
             Command::Estimate(args) => args.run(),
+            Command::Tune(args) => args.run(),
         }
     }
 }
@@ -162,11 +193,42 @@ impl EvaluateArgs {
 
 impl EstimateArgs {
     fn run(&self) -> Result<(), ModelError> {
-        let estimate = estimate(&Circuit::load(&self.circuit)?);
+        let circuit = Circuit::load(&self.circuit)?;
+        let speed = if self.calibrate {
+            calibrate(circuit.parameters())?
+        } else {
+            cost::REFERENCE
+        };
+        let estimate = estimate_at(&circuit, &speed);
         if self.json {
             return print_json(&estimate);
         }
         print(&tables::estimate(&estimate))
+    }
+}
+
+impl TuneArgs {
+    fn run(&self) -> Result<(), ModelError> {
+        if let Some(percent) = self.input_noise
+            && !(percent > 0.0 && percent <= 100.0)
+        {
+            return Err(ModelError::InputNoise { percent });
+        }
+        let circuit = Circuit::load(&self.circuit)?;
+        let tuning = tune_circuit(&circuit, &Goal {
+            input_noise: self.input_noise.map(|percent| percent / 100.0),
+            key_bytes: self.max_key_bytes,
+            speed: cost::REFERENCE,
+        })?;
+        let out = self.out.as_ref().unwrap_or(&self.circuit);
+        if !self.dry_run {
+            write_tuned(&circuit, &tuning, &self.circuit, out)?;
+        }
+        if self.json {
+            return print_json(&tuning);
+        }
+        let written = (!self.dry_run).then_some(out.as_path());
+        print(&tables::tuning(&circuit, &tuning, written, self.explain))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use cipherformer_circuit::CircuitError;
+use cipherformer_circuit::{CircuitError, TuneError};
 use cipherformer_fhe::FheError;
 
 /// Why a circuit cannot be trained, evaluated or written.
@@ -64,6 +64,18 @@ pub enum ModelError {
         /// Its labels.
         labels: String,
     },
+    /// A noise that no circuit can have.
+    #[error("{percent} % is no noise; give --input-noise as a percentage of an input's range, such as 0.5")]
+    InputNoise {
+        /// What was asked for.
+        percent: f64,
+    },
+    /// No parameters will do for a circuit.
+    #[error(transparent)]
+    Tune(#[from] TuneError),
+    /// The system gives no thread.
+    #[error("cannot start a thread: {0}")]
+    Threads(String),
     /// A circuit that cannot be built or loaded.
     #[error(transparent)]
     Circuit(#[from] CircuitError),

@@ -103,7 +103,7 @@ pub(crate) fn circuit(
     let description = Description {
         name: PROMPT_GUARD.to_owned(),
         description: "Tells prompt injections from benign prompts.".to_owned(),
-        parameter_set: "standard-2048".to_owned(),
+        parameter_set: "fast-1024".to_owned(),
         labels: LABELS.map(str::to_owned).to_vec(),
     };
     Circuit::new(description, vocabulary, model.quantize(recipe))

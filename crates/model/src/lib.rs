@@ -10,6 +10,7 @@
 
 mod card;
 mod choose;
+mod calibrate;
 mod cross;
 mod data;
 mod encrypted;
@@ -25,7 +26,9 @@ mod quantize;
 mod recipe;
 mod regenerate;
 mod train;
+mod tune;
 
+pub use calibrate::calibrate;
 pub use choose::choose_vocabulary;
 pub use cross::CrossValidation;
 pub use data::{Example, load_examples};
@@ -40,3 +43,4 @@ pub use names::{
 };
 pub use recipe::Recipe;
 pub use train::{FloatModel, train};
+pub use tune::{tune_circuit, write_tuned};

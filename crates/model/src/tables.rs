@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use cipherformer_circuit::Estimate;
+use cipherformer_circuit::{Candidate, Circuit, Estimate, ParameterSet, Precision, Tuning, cost, parameters};
 use cipherformer_model::{Evaluation, Figures, Metrics, NamesEvaluation, NamesFigures};
 
 pub(crate) fn figures(figures: &Figures, out: &Path) -> String {
@@ -136,6 +136,11 @@ fn totals(estimate: &Estimate) -> String {
         "{:43}{luts:>6}{products:>10}{noise:>13}{failure:>14}{seconds:>9.4}\n\n",
         "total, or worst"
     );
+    let core = match estimate.speed == cost::REFERENCE {
+        true => "one core of the reference machine",
+        false => "one core of this machine, as measured",
+    };
+    text.push_str(&format!("seconds         on {core}\n"));
     if let [first, .., last] = estimate.luts_per_position[..] {
         let positions = estimate.luts_per_position.len();
         text.push_str(&format!(
@@ -151,4 +156,77 @@ fn totals(estimate: &Estimate) -> String {
         estimate.security_bits
     ));
     text
+}
+
+/// What tuning chose; `explain` adds the runner-up and what cheaper sets fail by.
+pub(crate) fn tuning(
+    circuit: &Circuit,
+    tuning: &Tuning,
+    written: Option<&Path>,
+    explain: bool,
+) -> String {
+    let mut text = String::new();
+    let mut add = |line: String| writeln!(text, "{line}").expect("a string takes all");
+    let now = circuit.parameters().name;
+    add(format!("of {} candidates, for {}, now under {now}:\n", tuning.candidates, circuit.manifest().name));
+    add(candidate("chosen", &tuning.chosen));
+    if explain {
+        match &tuning.runner_up {
+            Some(runner_up) => add(candidate("runner-up", runner_up)),
+            None => add("runner-up        none: no other set will do\n".to_owned()),
+        }
+        add("cheaper, but not good enough:".to_owned());
+        for rejected in &tuning.rejected {
+            let milliseconds = 1000.0 * rejected.lut_seconds;
+            add(format!("  {} ({milliseconds:.1} ms a LUT)\n    {}", rejected.parameter_set, rejected.reason));
+        }
+    }
+    match written {
+        Some(_) if tuning.chosen.parameter_set == now => add("the circuit has these parameters already".to_owned()),
+        Some(folder) => add(format!("wrote {}", folder.display())),
+        None => add("nothing was written".to_owned()),
+    }
+    text
+}
+
+fn candidate(what: &str, candidate: &Candidate) -> String {
+    let Candidate { limited_by, .. } = candidate;
+    let mut text = format!("{what:16} {}\n", candidate.parameter_set);
+    let mut add = |name: &str, value: String| {
+        writeln!(text, "  {name:14} {value}").expect("a string takes all");
+    };
+    if let Some(set) = parameters::by_name(&candidate.parameter_set) {
+        add("is", numbers(set));
+        let noise = set.lut_input_variance().sqrt() * 2.0;
+        let output = set.lut_output_variance(Precision::Full).log2() / 2.0;
+        add("LUT", format!("{:.1} ms, input noise {:.3} %, output noise 2^{output:.1}", 1000.0 * candidate.lut_seconds, 100.0 * noise));
+    }
+    add("evaluation", format!("{:.2} s on one core", candidate.seconds));
+    add("key", format!("{} bytes", candidate.key_bytes));
+    add("failure", format!("2^{:.1}, at most 2^-40", candidate.worst_failure_log2));
+    add("security", "128 bits".to_owned());
+    add(
+        "limited by",
+        format!(
+            "{}: noise of {:.3} %, {:.3} % tolerated",
+            limited_by.layer,
+            100.0 * limited_by.noise,
+            100.0 * limited_by.tolerated
+        ),
+    );
+    text
+}
+
+fn numbers(set: &ParameterSet) -> String {
+    let base = |gadget: parameters::Decomposition| format!("{} x 2^{}", gadget.levels, gadget.base_log);
+    format!(
+        "ring {} x {}, small key {} bits in blocks of {}, digits: LUT {}, key switch {}, ring key switch {}",
+        set.bootstrap_glwe_dimension,
+        set.bootstrap_polynomial_size,
+        set.lwe_dimension,
+        set.lwe_block,
+        base(set.bootstrap),
+        base(set.key_switch),
+        base(set.ring_key_switch)
+    )
 }

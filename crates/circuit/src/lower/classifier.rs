@@ -7,7 +7,7 @@
 //! Bounds are hard: interval arithmetic from `sum_v x_v <= 1` through every layer. No input, however
 //! odd, can leave its range; only noise can, with the probability that the guard band allows.
 
-use super::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, response, room, rounded};
+use super::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, guard_part, response, room, rounded};
 use crate::check::{check_dense, check_embedding, check_finite, no_room, shape};
 use crate::error::CircuitError;
 use crate::function::Function;
@@ -73,7 +73,9 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
     };
     let scale = rounded(columns.iter().map(limit).fold(f64::INFINITY, f64::min));
     if !(scale.is_finite() && scale > 0.0) {
-        return Err(no_room("embedding"));
+        let carried = columns.iter().map(|(_, squares)| squares * parameters.request_variance());
+        let variance = carried.fold(0.0, f64::max) + parameters.lut_input_variance();
+        return Err(no_room("embedding", guard_part(variance)));
     }
     let values = columns
         .iter()
@@ -115,7 +117,7 @@ fn lower_block(
         .collect();
     let scale = rounded(output_scale(&block.dense, &largest, last, parameters));
     if !(scale.is_finite() && scale > 0.0) {
-        return Err(no_room(&name));
+        return Err(no_room(&name, guard_part(parameters.lut_input_variance())));
     }
     let cells = inputs().map(|(value, &input_bias)| LutCell {
         function: block.activation,

@@ -12,8 +12,9 @@ use super::{Decomposition, ParameterSet, STANDARD_2048, TUniform, security};
 
 const PREFIX: &str = "tuned-";
 
-/// How many sets a process keeps: a server's circuits have a few, and names from outside must not fill memory.
-const MAX_KEPT: usize = 64;
+/// How many sets a process keeps, some hundred bytes each: all that tuning tries; names from outside must not fill
+/// memory.
+const MAX_KEPT: usize = 8192;
 
 const MAX_NAME: usize = 80;
 

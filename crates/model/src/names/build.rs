@@ -54,7 +54,7 @@ pub fn build_names_gpt(
     let circuit = circuit(model)?;
     circuit.save(staging.folder())?;
     let command = regenerate::command(NAMES_GPT, data, out, seed);
-    let golden = golden(&circuit, command.clone())?;
+    let golden = NamesGolden::new(&circuit, command.clone())?;
     let golden = serde_json::to_string_pretty(&golden).expect("plain data");
     staging.write("test-vectors.json", &format!("{golden}\n"))?;
     let card = card::write(
@@ -86,17 +86,23 @@ pub(super) fn circuit(model: Transformer) -> Result<Circuit, ModelError> {
     Ok(Circuit::new(description, vocabulary, model)?)
 }
 
-fn golden(circuit: &Circuit, how_to_regenerate: String) -> Result<NamesGolden, ModelError> {
-    let vector = |text: &&str| -> Result<NamesVector, ModelError> {
-        Ok(NamesVector {
-            text: (*text).to_owned(),
-            logits: reference_logits(circuit, &tokens(circuit, text)?)?,
+impl NamesGolden {
+    /// The vectors of a circuit.
+    ///
+    /// # Errors
+    /// A circuit that does not know the letters of names.
+    pub(crate) fn new(circuit: &Circuit, how_to_regenerate: String) -> Result<Self, ModelError> {
+        let vector = |text: &&str| -> Result<NamesVector, ModelError> {
+            Ok(NamesVector {
+                text: (*text).to_owned(),
+                logits: reference_logits(circuit, &tokens(circuit, text)?)?,
+            })
+        };
+        Ok(Self {
+            about: "What the reference evaluator gives. Logits agree to 1e-9.".to_owned(),
+            how_to_regenerate,
+            digest: circuit.manifest().digest.clone(),
+            vectors: VECTORS.iter().map(vector).collect::<Result<_, _>>()?,
         })
-    };
-    Ok(NamesGolden {
-        about: "What the reference evaluator gives. Logits agree to 1e-9.".to_owned(),
-        how_to_regenerate,
-        digest: circuit.manifest().digest.clone(),
-        vectors: VECTORS.iter().map(vector).collect::<Result<_, _>>()?,
-    })
+    }
 }

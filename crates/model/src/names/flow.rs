@@ -52,13 +52,13 @@ impl Site {
     /// noise: that of ring products in scores and mixed values, that of coarse LUTs in sums of their outputs.
     fn noise(self) -> f64 {
         match self {
-            Self::Score(_) | Self::MeanSquare => 0.0049,
-            Self::Mean(_) => 0.0055,
-            Self::Mix(0) => 0.0060,
-            Self::Mix(_) => 0.0071,
-            Self::Residual => 0.0053,
-            Self::Projection(_) | Self::Up => 0.0056,
-            Self::Logit => 0.0021,
+            Self::Score(_) | Self::MeanSquare => 0.0056,
+            Self::Mean(_) => 0.0063,
+            Self::Mix(0) => 0.0068,
+            Self::Mix(_) => 0.0077,
+            Self::Residual => 0.0057,
+            Self::Projection(_) | Self::Up => 0.0060,
+            Self::Logit => 0.0025,
         }
     }
 

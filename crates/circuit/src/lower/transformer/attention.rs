@@ -102,7 +102,7 @@ impl Builder<'_> {
         let half = self.lut_room();
         let weight = (2.0 * half * modulus / largest).floor().min(127.0);
         if weight < 1.0 {
-            return Err(no_room(&format!("{name}.sum")));
+            return Err(no_room(&format!("{name}.sum"), 1.0 / weight));
         }
         let ones = (0..heads).map(|head| {
             let mut weights = vec![0; heads * count];

@@ -115,7 +115,7 @@ impl<'a> Builder<'a> {
             let multiplier = (self.scales.token_modulus / modulus) as u32;
             let width = rows.first().map_or(0, Vec::len);
             let table = IntMatrix::new(rows.len(), width, rows.concat())
-                .ok_or_else(|| no_room("token tables"))?;
+                .ok_or_else(|| no_room("token tables", 1.0))?;
             Ok(self.lookup(what, table, multiplier, 1.0 / modulus as f64))
         };
         Ok([

@@ -3,7 +3,7 @@
 
 use crate::check::no_room;
 use crate::error::CircuitError;
-use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, room, rounded};
+use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, guard_part, room, rounded};
 use crate::parameters::{ParameterSet, Precision};
 use crate::transformer::{
     MARGIN, Matrix, SCALED_LEVELS, Transformer, TransformerBlock, WEIGHT_LIMIT,
@@ -188,13 +188,16 @@ fn modulus(
     parameters: &ParameterSet,
 ) -> Result<u64, CircuitError> {
     let bound = range * MARGIN;
-    (1..MODULUS_LIMIT)
-        .find(|&modulus| {
-            let added = parameters.product_variance(modulus, energy_a, energy_b);
-            let variance = added + parameters.lut_input_variance();
-            bound / modulus as f64 <= room(LUT_HALF_RANGE, variance)
-        })
-        .ok_or_else(|| no_room(name))
+    let needed = |modulus: u64| {
+        let added = parameters.product_variance(modulus, energy_a, energy_b);
+        let variance = added + parameters.lut_input_variance();
+        bound / modulus as f64 / LUT_HALF_RANGE + guard_part(variance)
+    };
+    let moduli = 1..MODULUS_LIMIT;
+    moduli.clone().find(|&modulus| needed(modulus) <= 1.0).ok_or_else(|| {
+        let least = moduli.map(needed).fold(f64::INFINITY, f64::min);
+        no_room(name, least)
+    })
 }
 
 /// Raises one of the moduli so that the larger is a multiple of the smaller, and one token serves

@@ -76,11 +76,16 @@ pub(crate) fn shape(layer: &str, expected: &str, got: &str) -> CircuitError {
     }
 }
 
-/// No scale is small enough: this part of the range, more than all of it, would be needed.
+/// No scale will do: guard bands and values need this part of the range, more than all of it; or there is nothing to scale.
 pub(crate) fn no_room(layer: &str, needed: f64) -> CircuitError {
-    CircuitError::NoRoom {
-        layer: layer.to_owned(),
-        bits: needed.max(1.0).log2(),
+    let layer = layer.to_owned();
+    if needed > 1.0 {
+        let bits = needed.log2();
+        return CircuitError::NoRoom { layer, bits };
+    }
+    CircuitError::Value {
+        layer,
+        reason: "no scale can be chosen: all weights are zero".to_owned(),
     }
 }
 

@@ -63,7 +63,7 @@ pub enum CircuitError {
     /// The guard bands alone are wider than the range.
     #[error(
         "{layer}: no scale leaves room for the guard band: the noise is too large for this parameter set by \
-         {bits:.1} bits, or all weights are zero"
+         {bits:.1} bits; use fewer or smaller weights, or another parameter set"
     )]
     NoRoom {
         /// The layer.

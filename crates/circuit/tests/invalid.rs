@@ -77,7 +77,7 @@ fn a_noise_budget_must_be_kept() {
     assert!(
         matches!(
             error,
-            CircuitError::Value { .. } | CircuitError::NoiseBudget { .. }
+            CircuitError::NoRoom { .. } | CircuitError::NoiseBudget { .. }
         ),
         "{error}"
     );

@@ -9,7 +9,7 @@ use std::process::{Command, Output};
 
 use fake_server::{Answer, FakeServer};
 
-const KEYS: &str = "keys/standard-2048";
+const KEYS: &str = "keys/fast-1024";
 
 fn client(home: &Path, arguments: &[&OsStr]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_cipherformer-client"))
@@ -54,14 +54,14 @@ fn keys_live_from_create_to_delete() {
     assert!(refusal(&run(home, "keys delete")).contains("no keys"));
 
     let created = success(&run(home, "keys create"));
-    assert!(created.contains("standard-2048, 128 bits of security"));
+    assert!(created.contains("fast-1024, 128 bits of security"));
     assert_eq!(success(&run(home, "keys show")), created);
     assert!(refusal(&run(home, "keys create")).contains("keys delete"));
 
     let json = success(&run(home, "keys show --json"));
     let shown: serde_json::Value = serde_json::from_str(&json).expect("one object");
     assert_eq!(shown["id"].as_str().map(str::len), Some(64));
-    assert_eq!(shown["parameter_set"], "standard-2048");
+    assert_eq!(shown["parameter_set"], "fast-1024");
     let evaluation = fs::metadata(home.join(KEYS).join("evaluation.key")).expect("made");
     assert_eq!(shown["evaluation_key_bytes"], evaluation.len());
     assert!(evaluation.len() <= 35_000_000, "the key must stay small");

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use cipherformer_circuit::{Circuit, CircuitError, Manifest};
+use cipherformer_circuit::{Circuit, CircuitError, Manifest, ParameterSet, parameters};
 use cipherformer_fhe::{EncryptedBag, PreparedCircuit, size_limit};
 use cipherformer_protocol::CircuitSummary;
 
@@ -83,6 +83,18 @@ impl Circuits {
         offered
             .map(|circuit| summary(circuit.circuit().manifest()))
             .collect()
+    }
+
+    /// The sets with a name of their own, and those that tuning found for circuits that are offered.
+    pub(crate) fn parameter_sets(&self) -> Vec<&'static ParameterSet> {
+        let mut sets = parameters::ALL.to_vec();
+        for circuit in self.offered() {
+            let set = circuit.circuit().parameters();
+            if !sets.iter().any(|known| known.name == set.name) {
+                sets.push(set);
+            }
+        }
+        sets
     }
 
     fn names(&self) -> String {

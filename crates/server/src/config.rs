@@ -3,8 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: five keys of standard-2048
-/// (91 MB each) or two of precise-1024 (264 MB). Two at least, so that two clients in turn do not have their
+/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: eight keys of fast-1024
+/// (61 MB each) or two of precise-1024 (173 MB). Two at least, so that two clients in turn do not have their
 /// keys expanded for every request.
 ///
 /// With the 150 to 390 MB that expanding one more key needs for a moment, it keeps the server under 1 GB.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cipherformer_circuit::{InputKind, ParameterSet, State, evaluate_next, parameters};
+use cipherformer_circuit::{InputKind, ParameterSet, State, evaluate_next};
 use cipherformer_fhe::{
     Encrypted, EncryptedBag, EncryptedScores, EvaluationKey, FheError, Packed, PreparedCircuit,
 };
@@ -69,9 +69,10 @@ impl Request {
 impl Service {
     /// Loads circuits, opens the store.
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
+        let circuits = Circuits::load(&config.circuits, config.allow_insecure)?;
         Ok(Self {
-            circuits: Circuits::load(&config.circuits, config.allow_insecure)?,
-            store: Arc::new(KeyStore::open(&config.data_dir)?),
+            store: Arc::new(KeyStore::open(&config.data_dir, circuits.parameter_sets())?),
+            circuits,
             scheduler: Scheduler::new(config.workers, config.queue),
             sessions: Sessions::new(
                 config.sessions,
@@ -242,14 +243,6 @@ impl Service {
             Ok(key)
         })
     }
-}
-
-/// The parameter set of this name.
-pub(crate) fn parameter_set(name: &str) -> Result<&'static ParameterSet, ServerError> {
-    parameters::by_name(name).ok_or_else(|| ServerError::UnknownParameterSet {
-        name: name.chars().take(64).collect(),
-        known: parameters::names(),
-    })
 }
 
 /// Everything was checked before, so the engine has no reason to refuse.

@@ -102,7 +102,7 @@ fn verdicts_are_those_of_the_reference(home: &Path, server: &Server) {
     assert!(sizes[0].1 <= Some(20_000), "{sizes:?}");
     #[cfg(unix)]
     {
-        let secret = home.join("keys/standard-2048/secret.key");
+        let secret = home.join("keys/fast-1024/secret.key");
         let metadata = fs::metadata(secret).expect("keys were made");
         let mode = std::os::unix::fs::PermissionsExt::mode(&metadata.permissions());
         assert_eq!(mode & 0o777, 0o600);

@@ -75,7 +75,7 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
     if !(scale.is_finite() && scale > 0.0) {
         let carried = columns.iter().map(|(_, squares)| squares * parameters.request_variance());
         let variance = carried.fold(0.0, f64::max) + parameters.lut_input_variance();
-        return Err(no_room("embedding", guard_part(variance)));
+        return Err(no_room("embedding", guard_part(LUT_HALF_RANGE, variance)));
     }
     let values = columns
         .iter()
@@ -115,9 +115,14 @@ fn lower_block(
     let largest: Vec<f64> = inputs()
         .map(|(value, &bias)| largest_output(block.activation, value, bias, cells))
         .collect();
-    let scale = rounded(output_scale(&block.dense, &largest, last, parameters));
+    let rows: Vec<Row> = (0..block.dense.weights.integers.rows())
+        .map(|row| Row::new(&block.dense, row, &largest, last, parameters))
+        .collect();
+    let limit = |row: &Row| room(row.half_range, row.variance) / row.largest;
+    let scale = rounded(rows.iter().map(limit).fold(f64::INFINITY, f64::min));
     if !(scale.is_finite() && scale > 0.0) {
-        return Err(no_room(&name, guard_part(parameters.lut_input_variance())));
+        let needed = rows.iter().map(|row| guard_part(row.half_range, row.variance));
+        return Err(no_room(&name, needed.fold(0.0, f64::max)));
     }
     let cells = inputs().map(|(value, &input_bias)| LutCell {
         function: block.activation,
@@ -184,28 +189,45 @@ fn linear_node(name: String, dense: &Dense, inputs: &[Value], source: NodeId, la
     }
 }
 
-/// The largest scale of a LUT's outputs at which every sum of the dense layer fits its range.
-fn output_scale(dense: &Dense, largest: &[f64], last: bool, parameters: &ParameterSet) -> f64 {
-    let weights = &dense.weights.integers;
-    (0..weights.rows())
-        .map(|row| {
-            let row_weights = weights.row(row);
-            let sum: f64 = row_weights
-                .iter()
-                .zip(largest)
-                .map(|(&w, &largest)| magnitude(w) * largest)
-                .sum();
-            let carried =
-                square_sum(row_weights.iter().copied()) * parameters.lut_output_variance(PRECISION);
-            if last {
-                let added = parameters.output_variance();
-                let bias = dense.bias[row].abs() / dense.weights.step[row];
-                room(RESPONSE_HALF_RANGE, carried + added) / (sum + bias)
-            } else {
-                room(LUT_HALF_RANGE, carried + parameters.lut_input_variance()) / sum
+/// What an output of a linear layer must fit into, whatever the scale of the LUT outputs that it sums up.
+struct Row {
+    /// Of what comes next: a LUT or the response.
+    half_range: f64,
+    /// Of the noise there.
+    variance: f64,
+    /// The largest sum, in units of the scale.
+    largest: f64,
+}
+
+impl Row {
+    /// `largest` are the LUTs' largest outputs.
+    fn new(
+        dense: &Dense,
+        row: usize,
+        largest: &[f64],
+        last: bool,
+        parameters: &ParameterSet,
+    ) -> Self {
+        let weights = dense.weights.integers.row(row);
+        let terms = weights.iter().zip(largest);
+        let sum: f64 = terms.map(|(&w, &largest)| magnitude(w) * largest).sum();
+        let carried =
+            square_sum(weights.iter().copied()) * parameters.lut_output_variance(PRECISION);
+        if last {
+            let bias = dense.bias[row].abs() / dense.weights.step[row];
+            Self {
+                half_range: RESPONSE_HALF_RANGE,
+                variance: carried + parameters.output_variance(),
+                largest: sum + bias,
             }
-        })
-        .fold(f64::INFINITY, f64::min)
+        } else {
+            Self {
+                half_range: LUT_HALF_RANGE,
+                variance: carried + parameters.lut_input_variance(),
+                largest: sum,
+            }
+        }
+    }
 }
 
 /// The largest absolute output of a function over all the inputs a value can take, guard band

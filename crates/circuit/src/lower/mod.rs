@@ -50,7 +50,7 @@ fn room(half_range: f64, variance: f64) -> f64 {
     half_range - guard_in_stds(GUARD_LOG2) * variance.sqrt()
 }
 
-/// The part of half a LUT's range that guard bands for this noise take.
-fn guard_part(variance: f64) -> f64 {
-    1.0 - room(LUT_HALF_RANGE, variance) / LUT_HALF_RANGE
+/// The part of half a range that the guard band for this noise takes.
+fn guard_part(half_range: f64, variance: f64) -> f64 {
+    1.0 - room(half_range, variance) / half_range
 }

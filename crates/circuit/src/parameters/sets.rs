@@ -123,7 +123,7 @@ pub const INSECURE_TOY: ParameterSet = ParameterSet {
     source: "none: made for fast tests, offers no security",
     security_bits: 0,
     ring_dimension: 512,
-    ring_noise: TUniform { bound_log2: 17 },
+    ring_noise: TUniform { bound_log2: 16 },
     bootstrap_glwe_dimension: 2,
     bootstrap_polynomial_size: 256,
     bootstrap: Decomposition {
@@ -156,7 +156,7 @@ pub const INSECURE_PRECISE: ParameterSet = ParameterSet {
     source: "none: made for fast tests, offers no security",
     security_bits: 0,
     ring_dimension: 1024,
-    ring_noise: TUniform { bound_log2: 17 },
+    ring_noise: TUniform { bound_log2: 16 },
     bootstrap_glwe_dimension: 2,
     bootstrap_polynomial_size: 512,
     bootstrap: Decomposition {

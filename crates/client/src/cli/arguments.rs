@@ -89,7 +89,7 @@ pub(crate) struct Keys {
         long,
         global = true,
         value_name = "NAME",
-        default_value = "standard-2048"
+        default_value = "fast-1024"
     )]
     pub(crate) parameter_set: String,
 }

@@ -12,7 +12,7 @@ use serde::Deserialize;
 
 use crate::error::ServerError;
 use crate::http::body::Limited;
-use crate::service::{Service, parameter_set};
+use crate::service::Service;
 use crate::store::{Upload, key_limit, short};
 
 /// The query of an upload.
@@ -38,7 +38,7 @@ pub(super) async fn register(
     body: Body,
 ) -> Result<(StatusCode, Json<KeyInfo>), ServerError> {
     let id = key_id(&id?)?;
-    let parameters = parameter_set(&query?.parameter_set)?;
+    let parameters = service.store.parameter_set(&query?.parameter_set)?;
     let mut body = Limited::new("evaluation key", &headers, body, key_limit(parameters))?;
     let upload = match receive(&service, &mut body).await {
         Ok(upload) => upload,

@@ -4,7 +4,7 @@ use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use cipherformer_circuit::{ParameterSet, parameters};
+use cipherformer_circuit::ParameterSet;
 
 use crate::error::StartError;
 
@@ -19,7 +19,7 @@ pub(super) struct Directory {
 
 impl Directory {
     /// Makes what is missing, takes the lock, and removes what interrupted uploads left.
-    pub(super) fn open(root: &Path) -> Result<Self, StartError> {
+    pub(super) fn open(root: &Path, sets: &[&ParameterSet]) -> Result<Self, StartError> {
         let unusable = |source| StartError::DataDir {
             path: root.to_owned(),
             source,
@@ -42,7 +42,7 @@ impl Directory {
             lock,
         };
         if directory.writable()
-            && let Err(error) = directory.prepare()
+            && let Err(error) = directory.prepare(sets)
         {
             tracing::warn!(%error, "the data directory cannot be prepared: no key can be registered");
         }
@@ -64,9 +64,9 @@ impl Directory {
         self.root.join("keys").join(parameters.name)
     }
 
-    fn prepare(&self) -> io::Result<()> {
+    fn prepare(&self, sets: &[&ParameterSet]) -> io::Result<()> {
         let keys = self.root.join("keys");
-        for set in parameters::ALL {
+        for set in sets {
             make_private(&keys.join(set.name))?;
         }
         sync(&keys)?;

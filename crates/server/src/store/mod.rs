@@ -48,6 +48,8 @@ pub(crate) fn key_limit(parameters: &ParameterSet) -> usize {
 #[derive(Debug)]
 pub(crate) struct KeyStore {
     directory: Directory,
+    /// The parameter sets whose keys are taken.
+    sets: Vec<&'static ParameterSet>,
     /// Held while a key's file is put in place or set aside, so that a good one that just arrived is
     /// never set aside in place of the bad one before it.
     changes: Mutex<()>,
@@ -64,18 +66,35 @@ impl KeyStore {
     ///
     /// # Errors
     /// A directory that is missing and cannot be made, or that another server uses.
-    pub(crate) fn open(data_dir: &Path) -> Result<Self, StartError> {
+    pub(crate) fn open(
+        data_dir: &Path,
+        sets: Vec<&'static ParameterSet>,
+    ) -> Result<Self, StartError> {
         Ok(Self {
-            directory: Directory::open(data_dir)?,
+            directory: Directory::open(data_dir, &sets)?,
+            sets,
             changes: Mutex::default(),
             uploads: Arc::new(Semaphore::new(UPLOADS)),
             verifying: Arc::default(),
         })
     }
 
+    /// The parameter set of this name, if its keys are taken.
+    ///
+    /// # Errors
+    /// Any other name.
+    pub(crate) fn parameter_set(&self, name: &str) -> Result<&'static ParameterSet, ServerError> {
+        let mut sets = self.sets.iter().copied();
+        sets.find(|set| set.name == name)
+            .ok_or_else(|| ServerError::UnknownParameterSet {
+                name: name.chars().take(64).collect(),
+                known: parameters::names(),
+            })
+    }
+
     /// What is known of a key, or `None`.
     pub(crate) fn find(&self, id: &KeyId) -> Result<Option<StoredKey>, ServerError> {
-        for parameters in parameters::ALL {
+        for &parameters in &self.sets {
             match fs::metadata(self.path(id, parameters)) {
                 Ok(file) => {
                     let bytes = file.len();

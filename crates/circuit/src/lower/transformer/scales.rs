@@ -191,7 +191,7 @@ fn modulus(
     let needed = |modulus: u64| {
         let added = parameters.product_variance(modulus, energy_a, energy_b);
         let variance = added + parameters.lut_input_variance();
-        bound / modulus as f64 / LUT_HALF_RANGE + guard_part(variance)
+        bound / modulus as f64 / LUT_HALF_RANGE + guard_part(LUT_HALF_RANGE, variance)
     };
     let moduli = 1..MODULUS_LIMIT;
     moduli.clone().find(|&modulus| needed(modulus) <= 1.0).ok_or_else(|| {

@@ -106,7 +106,11 @@ impl ParameterSet {
         let Decomposition { levels, .. } = self.lut_decomposition(precision);
         let (rows, columns) = (levels as usize, self.bootstrap_glwe_dimension + 1);
         let products = self.lwe_block * columns * (rows * columns + 1);
-        let block = ring(self.bootstrap_polynomial_size, (rows + 1) * columns, products);
+        let block = ring(
+            self.bootstrap_polynomial_size,
+            (rows + 1) * columns,
+            products,
+        );
         let size = self.key_switch_polynomial_size();
         let digits = self.ring_dimension / size * self.key_switch.levels as usize;
         let rotation = block.times(self.lwe_dimension / self.lwe_block);
@@ -149,7 +153,12 @@ impl ParameterSet {
 }
 
 /// Time of an operation of a circuit on one core.
-pub(crate) fn seconds(node: &Node, nodes: &[Node], parameters: &ParameterSet, speed: &Speed) -> f64 {
+pub(crate) fn seconds(
+    node: &Node,
+    nodes: &[Node],
+    parameters: &ParameterSet,
+    speed: &Speed,
+) -> f64 {
     let inputs = || node.inputs.iter().map(|id| nodes[id.0].values.len());
     let luts = |precision| node.luts() as f64 * parameters.lut_seconds(precision, speed);
     let ring = |work: Work| work.seconds() * speed.ring;

@@ -70,7 +70,9 @@ pub fn estimate_at(circuit: &Circuit, speed: &Speed) -> Estimate {
     let parameters = circuit.parameters();
     let positions = circuit.positions();
     let nodes = circuit.nodes(positions - 1);
-    let each = nodes.iter().map(|node| layer(node, nodes, parameters, speed));
+    let each = nodes
+        .iter()
+        .map(|node| layer(node, nodes, parameters, speed));
     let layers = merged(each);
     let manifest = circuit.manifest();
     Estimate {
@@ -83,7 +85,9 @@ pub fn estimate_at(circuit: &Circuit, speed: &Speed) -> Estimate {
         predicted_seconds_per_core: layers.iter().map(|layer| layer.seconds).sum(),
         speed: *speed,
         security_bits: parameters.security_bits,
-        worst_input_noise: worst(circuit, |layer| layer.input_noise.filter(|_| layer.luts > 0)),
+        worst_input_noise: worst(circuit, |layer| {
+            layer.input_noise.filter(|_| layer.luts > 0)
+        }),
         worst_failure_log2: worst(circuit, |layer| layer.failure_log2),
         layers,
     }
@@ -95,7 +99,9 @@ fn worst(circuit: &Circuit, figure: impl Fn(LayerEstimate) -> Option<f64>) -> f6
     let layers = positions.flat_map(|nodes| {
         let parameters = circuit.parameters();
         let speed = &cost::REFERENCE;
-        nodes.iter().map(move |node| layer(node, nodes, parameters, speed))
+        nodes
+            .iter()
+            .map(move |node| layer(node, nodes, parameters, speed))
     });
     layers.filter_map(figure).fold(f64::NEG_INFINITY, f64::max)
 }
@@ -163,12 +169,7 @@ fn ranged<'a>(node: &'a Node, nodes: &'a [Node]) -> impl Iterator<Item = &'a Val
     inputs.flat_map(|id| &nodes[id.0].values)
 }
 
-fn layer(
-    node: &Node,
-    nodes: &[Node],
-    parameters: &ParameterSet,
-    speed: &Speed,
-) -> LayerEstimate {
+fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet, speed: &Speed) -> LayerEstimate {
     let input_noise = added(node, parameters).map(|(half_range, added)| {
         let variances = ranged(node, nodes).map(|value| value.variance);
         (variances.fold(0.0, f64::max) + added).sqrt() / (2.0 * half_range)

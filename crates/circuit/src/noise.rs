@@ -70,9 +70,8 @@ impl ParameterSet {
             * polynomial_size
             * gadget.digit_variance()
             * (self.ring_noise.variance() + self.key_body_variance());
-        let rounding = self.lwe_bit_mean()
-            * gadget.rounding_variance()
-            * (1.0 + k * polynomial_size / 4.0);
+        let rounding =
+            self.lwe_bit_mean() * gadget.rounding_variance() * (1.0 + k * polynomial_size / 4.0);
         let fft = (k + 1.0).powf(1.018_27) * fft_variance(k, polynomial_size, gadget);
         2.0 * n * (key + rounding + fft)
     }

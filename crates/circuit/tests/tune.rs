@@ -32,12 +32,16 @@ fn the_guard_has_the_cheapest_parameters_there_are_for_it() {
 /// From a dearer set tuning comes back to one no dearer, and what it chose keeps what it promised.
 #[test]
 fn a_circuit_under_dear_parameters_becomes_cheaper() {
-    let dear = guard().with_parameters(STANDARD_2048.name).expect("it fits");
+    let dear = guard()
+        .with_parameters(STANDARD_2048.name)
+        .expect("it fits");
     let goal = Goal {
         input_noise: Some(0.004),
         ..GOAL
     };
-    let chosen = tune(&dear, &goal, |_| ()).expect("the guard's own set will do").chosen;
+    let chosen = tune(&dear, &goal, |_| ())
+        .expect("the guard's own set will do")
+        .chosen;
     let set = parameters::by_name(&chosen.parameter_set).expect("a set there is");
     let fast = FAST_1024.lut_seconds(Default::default(), &REFERENCE);
     assert!(chosen.lut_seconds <= fast, "{chosen:?}");
@@ -81,7 +85,7 @@ fn a_key_that_must_be_short_is_told_what_is_possible() {
 #[test]
 fn candidates_can_be_found_by_name_and_are_secure() {
     let mut count = 0;
-    for set in candidates().step_by(97) {
+    for set in candidates().into_iter().step_by(97) {
         let found = parameters::by_name(&tuned::name(&set)).expect("sound");
         assert_eq!(found.lwe_dimension, set.lwe_dimension);
         assert_eq!(security::check(&set), Ok(()));

@@ -73,7 +73,9 @@ fn bootstrap_batch(
     let parameters = key.parameters;
     let scalar_size = convert::scalar_size(parameters);
     let mut work = key.key_switch.workspace();
-    let small = input.chunks(scalar_size.0).map(|value| key.key_switch.apply(value, &mut work));
+    let small = input
+        .chunks(scalar_size.0)
+        .map(|value| key.key_switch.apply(value, &mut work));
     let exponents: Vec<Exponent> = small.map(|x| exponent(&x, parameters)).collect();
     let accumulators = tables.iter().map(|table| accumulator(table, parameters));
     let mut accumulators: Vec<Accumulator> = accumulators.collect();

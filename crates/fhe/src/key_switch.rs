@@ -129,7 +129,11 @@ impl KeySwitchKey {
             for (out, x) in work.piece.iter_mut().zip(mirrored(piece)) {
                 *out = x;
             }
-            let errors = digits(&mut work.piece, self.parameters.key_switch, &mut work.digits);
+            let errors = digits(
+                &mut work.piece,
+                self.parameters.key_switch,
+                &mut work.digits,
+            );
             correction = correction.wrapping_add(errors);
             body_product = body_product.wrapping_add(dot(&work.digits, bodies));
             for (digits, key) in work.digits.chunks(size).zip(masks) {
@@ -151,7 +155,10 @@ impl KeySwitchKey {
             #[inline(always)]
             |_, new| new,
         );
-        let product = work.mask.iter().map(|&x| round_to_32_bits(x).wrapping_neg());
+        let product = work
+            .mask
+            .iter()
+            .map(|&x| round_to_32_bits(x).wrapping_neg());
         let product: Vec<u32> = product.collect();
         let mut small: Vec<u32> = mirrored(&product).collect();
         small.truncate(self.parameters.lwe_dimension);
@@ -282,9 +289,8 @@ mod tests {
             let mut out = vec![0; values.len() * set.key_switch.levels as usize];
             digits(&mut values, set.key_switch, &mut out);
             let all: Vec<f64> = out.iter().map(|&d| f64::from(d as i32)).collect();
-            let mean = |of: fn(f64) -> f64| {
-                all.iter().map(|&d| of(d)).sum::<f64>() / all.len() as f64
-            };
+            let mean =
+                |of: fn(f64) -> f64| all.iter().map(|&d| of(d)).sum::<f64>() / all.len() as f64;
             let ratio = mean(|d| d * d) / set.key_switch.tied_digit_variance();
             // The lowest digit has no carry from below, and 3 % are for it.
             assert!((0.98..1.03).contains(&ratio), "{}: {ratio}", set.name);

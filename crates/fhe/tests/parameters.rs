@@ -37,10 +37,16 @@ fn published_sets_lie_above_our_curve() {
             let bound_log2 = bound_log2(noise);
             let log2_std = TUniform { bound_log2 }.variance().log2() / 2.0;
             let curve = security::minimal_log2_std(dimension, 1).expect("binary keys");
-            assert!(log2_std >= curve, "{dimension}: 2^{log2_std} below 2^{curve}");
+            assert!(
+                log2_std >= curve,
+                "{dimension}: 2^{log2_std} below 2^{curve}"
+            );
             // Nor so far above it that being above says nothing: two bits of noise are six of security.
             let closest = curve.max(-62.0);
-            assert!(log2_std < closest + 2.3, "{dimension}: 2^{log2_std} above 2^{curve}");
+            assert!(
+                log2_std < closest + 2.3,
+                "{dimension}: 2^{log2_std} above 2^{curve}"
+            );
         }
     }
 }

@@ -215,11 +215,14 @@ impl TuneArgs {
             return Err(ModelError::InputNoise { percent });
         }
         let circuit = Circuit::load(&self.circuit)?;
-        let tuning = tune_circuit(&circuit, &Goal {
-            input_noise: self.input_noise.map(|percent| percent / 100.0),
-            key_bytes: self.max_key_bytes,
-            speed: cost::REFERENCE,
-        })?;
+        let tuning = tune_circuit(
+            &circuit,
+            &Goal {
+                input_noise: self.input_noise.map(|percent| percent / 100.0),
+                key_bytes: self.max_key_bytes,
+                speed: cost::REFERENCE,
+            },
+        )?;
         let out = self.out.as_ref().unwrap_or(&self.circuit);
         if !self.dry_run {
             write_tuned(&circuit, &tuning, &self.circuit, out)?;

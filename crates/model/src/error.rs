@@ -65,7 +65,9 @@ pub enum ModelError {
         labels: String,
     },
     /// A noise that no circuit can have.
-    #[error("{percent} % is no noise; give --input-noise as a percentage of an input's range, such as 0.5")]
+    #[error(
+        "{percent} % is no noise; give --input-noise as a percentage of an input's range, such as 0.5"
+    )]
     InputNoise {
         /// What was asked for.
         percent: f64,

@@ -8,9 +8,9 @@
 //!
 //! The only crate that names a training library.
 
+mod calibrate;
 mod card;
 mod choose;
-mod calibrate;
 mod cross;
 mod data;
 mod encrypted;

@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
-use cipherformer_circuit::{Candidate, Circuit, Estimate, ParameterSet, Precision, Tuning, cost, parameters};
+use cipherformer_circuit::{
+    Candidate, Circuit, Estimate, ParameterSet, Precision, Tuning, cost, parameters,
+};
 use cipherformer_model::{Evaluation, Figures, Metrics, NamesEvaluation, NamesFigures};
 
 pub(crate) fn figures(figures: &Figures, out: &Path) -> String {
@@ -168,7 +170,11 @@ pub(crate) fn tuning(
     let mut text = String::new();
     let mut add = |line: String| writeln!(text, "{line}").expect("a string takes all");
     let now = circuit.parameters().name;
-    add(format!("of {} candidates, for {}, now under {now}:\n", tuning.candidates, circuit.manifest().name));
+    add(format!(
+        "of {} candidates, for {}, now under {now}:\n",
+        tuning.candidates,
+        circuit.manifest().name
+    ));
     add(candidate("chosen", &tuning.chosen));
     if explain {
         match &tuning.runner_up {
@@ -178,11 +184,16 @@ pub(crate) fn tuning(
         add("cheaper, but not good enough:".to_owned());
         for rejected in &tuning.rejected {
             let milliseconds = 1000.0 * rejected.lut_seconds;
-            add(format!("  {} ({milliseconds:.1} ms a LUT)\n    {}", rejected.parameter_set, rejected.reason));
+            add(format!(
+                "  {} ({milliseconds:.1} ms a LUT)\n    {}",
+                rejected.parameter_set, rejected.reason
+            ));
         }
     }
     match written {
-        Some(_) if tuning.chosen.parameter_set == now => add("the circuit has these parameters already".to_owned()),
+        Some(_) if tuning.chosen.parameter_set == now => {
+            add("the circuit has these parameters already".to_owned())
+        }
         Some(folder) => add(format!("wrote {}", folder.display())),
         None => add("nothing was written".to_owned()),
     }
@@ -199,11 +210,24 @@ fn candidate(what: &str, candidate: &Candidate) -> String {
         add("is", numbers(set));
         let noise = set.lut_input_variance().sqrt() * 2.0;
         let output = set.lut_output_variance(Precision::Full).log2() / 2.0;
-        add("LUT", format!("{:.1} ms, input noise {:.3} %, output noise 2^{output:.1}", 1000.0 * candidate.lut_seconds, 100.0 * noise));
+        add(
+            "LUT",
+            format!(
+                "{:.1} ms, input noise {:.3} %, output noise 2^{output:.1}",
+                1000.0 * candidate.lut_seconds,
+                100.0 * noise
+            ),
+        );
     }
-    add("evaluation", format!("{:.2} s on one core", candidate.seconds));
+    add(
+        "evaluation",
+        format!("{:.2} s on one core", candidate.seconds),
+    );
     add("key", format!("{} bytes", candidate.key_bytes));
-    add("failure", format!("2^{:.1}, at most 2^-40", candidate.worst_failure_log2));
+    add(
+        "failure",
+        format!("2^{:.1}, at most 2^-40", candidate.worst_failure_log2),
+    );
     add("security", "128 bits".to_owned());
     add(
         "limited by",
@@ -218,7 +242,8 @@ fn candidate(what: &str, candidate: &Candidate) -> String {
 }
 
 fn numbers(set: &ParameterSet) -> String {
-    let base = |gadget: parameters::Decomposition| format!("{} x 2^{}", gadget.levels, gadget.base_log);
+    let base =
+        |gadget: parameters::Decomposition| format!("{} x 2^{}", gadget.levels, gadget.base_log);
     format!(
         "ring {} x {}, small key {} bits in blocks of {}, digits: LUT {}, key switch {}, ring key switch {}",
         set.bootstrap_glwe_dimension,

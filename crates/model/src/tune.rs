@@ -16,7 +16,7 @@ use crate::progress;
 /// # Errors
 /// No parameters will do; the error says which operation is impossible, and by how many bits.
 pub fn tune_circuit(circuit: &Circuit, goal: &Goal) -> Result<Tuning, ModelError> {
-    let bar = progress::bar("trying parameter sets", candidates().count());
+    let bar = progress::bar("trying parameter sets", candidates().len());
     let tuning = tune(circuit, goal, |tried| bar.set_position(tried as u64));
     bar.finish_and_clear();
     Ok(tuning?)
@@ -47,7 +47,10 @@ pub fn write_tuned(
     let staging = Staging::new(out)?;
     tuned.save(staging.folder())?;
     staging.write("test-vectors.json", &vectors(&tuned, source)?)?;
-    staging.write("MODEL_CARD.md", &(before(&card).to_owned() + &note(circuit, tuning)))?;
+    staging.write(
+        "MODEL_CARD.md",
+        &(before(&card).to_owned() + &note(circuit, tuning)),
+    )?;
     staging.publish()
 }
 
@@ -73,7 +76,10 @@ fn note(circuit: &Circuit, tuning: &Tuning) -> String {
 }
 
 fn vectors(circuit: &Circuit, source: &Path) -> Result<String, ModelError> {
-    let command = format!("cargo run --release --bin cipherformer-model -- tune {}", source.display());
+    let command = format!(
+        "cargo run --release --bin cipherformer-model -- tune {}",
+        source.display()
+    );
     let json = match circuit.body() {
         Body::Classifier(_) => serde_json::to_string_pretty(&GoldenFile::new(circuit, command)?),
         Body::Transformer(_) => serde_json::to_string_pretty(&NamesGolden::new(circuit, command)?),

@@ -73,7 +73,9 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
     };
     let scale = rounded(columns.iter().map(limit).fold(f64::INFINITY, f64::min));
     if !(scale.is_finite() && scale > 0.0) {
-        let carried = columns.iter().map(|(_, squares)| squares * parameters.request_variance());
+        let carried = columns
+            .iter()
+            .map(|(_, squares)| squares * parameters.request_variance());
         let variance = carried.fold(0.0, f64::max) + parameters.lut_input_variance();
         return Err(no_room("embedding", guard_part(LUT_HALF_RANGE, variance)));
     }
@@ -121,7 +123,9 @@ fn lower_block(
     let limit = |row: &Row| room(row.half_range, row.variance) / row.largest;
     let scale = rounded(rows.iter().map(limit).fold(f64::INFINITY, f64::min));
     if !(scale.is_finite() && scale > 0.0) {
-        let needed = rows.iter().map(|row| guard_part(row.half_range, row.variance));
+        let needed = rows
+            .iter()
+            .map(|row| guard_part(row.half_range, row.variance));
         return Err(no_room(&name, needed.fold(0.0, f64::max)));
     }
     let cells = inputs().map(|(value, &input_bias)| LutCell {

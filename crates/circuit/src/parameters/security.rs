@@ -98,7 +98,10 @@ mod tests {
         ] {
             let noise = TUniform { bound_log2 };
             let got = minimal_dimension(noise, block).expect("known");
-            assert!(got >= dimension && got <= dimension + block, "2^{bound_log2}, {block}: {got}");
+            assert!(
+                got >= dimension && got <= dimension + block,
+                "2^{bound_log2}, {block}: {got}"
+            );
         }
     }
 
@@ -106,12 +109,22 @@ mod tests {
     fn too_little_noise_and_unknown_blocks_are_refused() {
         let set = super::super::FAST_1024;
         assert_eq!(check(&set), Ok(()));
-        let weak = ParameterSet { lwe_dimension: 804, ..set };
+        let weak = ParameterSet {
+            lwe_dimension: 804,
+            ..set
+        };
         assert!(check(&weak).expect_err("weak").contains("small key of 804"));
-        let weak = ParameterSet { ring_noise: TUniform { bound_log2: 14 }, ..set };
+        let weak = ParameterSet {
+            ring_noise: TUniform { bound_log2: 14 },
+            ..set
+        };
         assert!(check(&weak).expect_err("weak").contains("ring key"));
         for (lwe_dimension, lwe_block) in [(1200, 3), (808, 4)] {
-            let unknown = ParameterSet { lwe_dimension, lwe_block, ..set };
+            let unknown = ParameterSet {
+                lwe_dimension,
+                lwe_block,
+                ..set
+            };
             assert!(check(&unknown).expect_err("unknown").contains("not known"));
         }
     }

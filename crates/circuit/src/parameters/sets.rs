@@ -192,4 +192,3 @@ pub const ALL: &[&ParameterSet] = &[
     #[cfg(feature = "insecure")]
     &INSECURE_PRECISE,
 ];
-

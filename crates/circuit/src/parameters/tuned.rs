@@ -58,7 +58,16 @@ fn parse(name: &str) -> Option<ParameterSet> {
         return None;
     }
     let parts: Vec<&str> = name.strip_prefix(PREFIX)?.split('-').collect();
-    let [ring, bootstrap, coarse, lwe, key_switch, ring_key_switch, bits] = parts[..] else {
+    let [
+        ring,
+        bootstrap,
+        coarse,
+        lwe,
+        key_switch,
+        ring_key_switch,
+        bits,
+    ] = parts[..]
+    else {
         return None;
     };
     let (bootstrap_glwe_dimension, bootstrap_polynomial_size) = pair(ring)?;
@@ -139,7 +148,14 @@ mod tests {
             let read = by_name(&name).expect(&name);
             assert_eq!(read.name, name);
             let (name, source) = (set.name, set.source);
-            assert_eq!(ParameterSet { name, source, ..*read }, set);
+            assert_eq!(
+                ParameterSet {
+                    name,
+                    source,
+                    ..*read
+                },
+                set
+            );
         }
         assert_eq!(
             name(&PRECISE_1024),
@@ -150,15 +166,27 @@ mod tests {
     #[test]
     fn names_of_weak_and_senseless_sets_are_refused() {
         for (what, name) in [
-            ("weak small key", "tuned-2x1024-11x3-22x1-765x3u49-1x15-6x7-44"),
-            ("little noise", "tuned-2x1024-11x3-22x1-768x3u48-1x15-6x7-44"),
-            ("another ring", "tuned-3x1024-11x3-22x1-768x3u49-1x15-6x7-44"),
+            (
+                "weak small key",
+                "tuned-2x1024-11x3-22x1-765x3u49-1x15-6x7-44",
+            ),
+            (
+                "little noise",
+                "tuned-2x1024-11x3-22x1-768x3u48-1x15-6x7-44",
+            ),
+            (
+                "another ring",
+                "tuned-3x1024-11x3-22x1-768x3u49-1x15-6x7-44",
+            ),
             ("no level", "tuned-2x1024-11x0-22x1-768x3u49-1x15-6x7-44"),
             ("coarse", "tuned-2x1024-11x3-21x1-768x3u49-1x15-6x7-44"),
             ("parts", "tuned-2x1024-11x3-22x1-768x3u49-1x15-6x7"),
             ("signs", "tuned-2x1024-11x3-22x1-768x3u49-1x+15-6x7-44"),
             ("zeros", "tuned-2x1024-11x3-22x1-0768x3u49-1x15-6x7-44"),
-            ("size", "tuned-2x1024-11x3-22x1-768x3u49-1x15-6x7-4400000000000"),
+            (
+                "size",
+                "tuned-2x1024-11x3-22x1-768x3u49-1x15-6x7-4400000000000",
+            ),
             ("block", "tuned-2x1024-11x3-22x1-768x4u49-1x15-6x7-44"),
             ("nothing", "tuned-"),
             ("nothing", "-"),

@@ -85,12 +85,7 @@ pub(crate) struct Keys {
     #[command(subcommand)]
     pub(crate) action: KeyAction,
     /// The parameter set of the keys
-    #[arg(
-        long,
-        global = true,
-        value_name = "NAME",
-        default_value = "fast-1024"
-    )]
+    #[arg(long, global = true, value_name = "NAME", default_value = "fast-1024")]
     pub(crate) parameter_set: String,
 }
 

@@ -8,6 +8,8 @@
 //! The transforms are our own ([`passes`]): real and imaginary parts stand apart, so that no instruction is spent on
 //! moving them; there is one algorithm, so that results depend on nothing but the processor's instructions.
 
+mod complex;
+mod constants;
 mod passes;
 
 use std::sync::OnceLock;
@@ -15,7 +17,8 @@ use std::sync::OnceLock;
 use tfhe::core_crypto::prelude::PolynomialSize;
 
 use crate::simd::vectorized;
-use passes::Constants;
+pub(crate) use complex::Complex;
+use constants::Constants;
 
 /// A polynomial in the Fourier domain: its values at N/2 of the roots of `X^N + 1`, one of each
 /// conjugate pair, in groups of [`GROUP`]: real parts, then imaginary parts.
@@ -235,7 +238,10 @@ pub(crate) fn add_scaled_product(sum: &mut [f64], factor: f64, a: &[f64], b: &[f
         |sum| {
             let (sums, _) = sum.as_chunks_mut::<GROUP_REALS>();
             let factors = a.as_chunks::<GROUP_REALS>().0.iter();
-            for (sum, (a, b)) in sums.iter_mut().zip(factors.zip(b.as_chunks::<GROUP_REALS>().0)) {
+            for (sum, (a, b)) in sums
+                .iter_mut()
+                .zip(factors.zip(b.as_chunks::<GROUP_REALS>().0))
+            {
                 for i in 0..GROUP {
                     let (re, im) = (factor * a[i], factor * a[GROUP + i]);
                     sum[i] = im.mul_add(-b[GROUP + i], re.mul_add(b[i], sum[i]));

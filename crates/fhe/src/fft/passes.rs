@@ -6,12 +6,11 @@
 //! number-theoretic transforms of Longa and Naehrig, CANS 2016). No order of bits is ever reversed. At last four
 //! lanes become the values at the four fourth roots of each point Y.
 
-use std::f64::consts::PI;
-
 use pulp::{Scalar256b, Simd, WithSimd};
-use tfhe::core_crypto::fft_impl::fft64::c64;
 
 use super::GROUP_REALS;
+use super::complex::Complex;
+use super::constants::Constants;
 
 /// Numbers a vector has here, whatever the processor.
 pub(super) const LANES: usize = 4;
@@ -24,42 +23,6 @@ fn dispatch<Op: WithSimd>(op: Op) -> Op::Output {
         return Simd::vectorize(simd, op);
     }
     Simd::vectorize(Scalar256b, op)
-}
-
-/// Constants of transforms of one size.
-pub(super) struct Constants {
-    /// `levels[t][b]`: c of factor b of the `2^t` that level t starts from.
-    levels: Vec<Vec<c64>>,
-    /// For every point Y, as vectors of real parts and of imaginary parts: powers 0 to 3 of a fourth root.
-    roots: [Vec<f64>; 2],
-}
-
-impl Constants {
-    /// For M complex coefficients.
-    pub(super) fn new(complex: usize) -> Self {
-        let points = complex / LANES;
-        let turns = |turns: f64| c64::cis(2.0 * PI * turns);
-        // Of Y^m - exp(2 pi i theta), all factors of a level.
-        let mut thetas = vec![0.25];
-        let mut levels = Vec::new();
-        for _ in 0..points.ilog2() {
-            levels.push(thetas.iter().map(|theta| turns(theta / 2.0)).collect());
-            let halves = thetas.iter().flat_map(|t| [t / 2.0, t / 2.0 + 0.5]);
-            thetas = halves.collect();
-        }
-        let powers = |theta: &f64| {
-            let root = theta / LANES as f64;
-            (0..LANES).map(move |power| turns(root * power as f64))
-        };
-        let roots: Vec<c64> = thetas.iter().flat_map(powers).collect();
-        Self {
-            levels,
-            roots: [
-                roots.iter().map(|root| root.re).collect(),
-                roots.iter().map(|root| root.im).collect(),
-            ],
-        }
-    }
 }
 
 /// Coefficients, real and imaginary parts, to values, in every `step`-th group of `out`. Overwrites the coefficients.
@@ -81,78 +44,6 @@ pub(super) fn backward(constants: &Constants, groups: &[f64], parts: [&mut [f64]
     });
 }
 
-/// Real and imaginary parts of a vector of complex numbers.
-#[derive(Clone, Copy)]
-struct Complex<S: Simd> {
-    re: S::f64s,
-    im: S::f64s,
-}
-
-impl<S: Simd> Complex<S> {
-    #[inline(always)]
-    fn splat(simd: S, c: c64) -> Self {
-        Self {
-            re: simd.splat_f64s(c.re),
-            im: simd.splat_f64s(c.im),
-        }
-    }
-
-    #[inline(always)]
-    fn add(self, simd: S, other: Self) -> Self {
-        Self {
-            re: simd.add_f64s(self.re, other.re),
-            im: simd.add_f64s(self.im, other.im),
-        }
-    }
-
-    #[inline(always)]
-    fn sub(self, simd: S, other: Self) -> Self {
-        Self {
-            re: simd.sub_f64s(self.re, other.re),
-            im: simd.sub_f64s(self.im, other.im),
-        }
-    }
-
-    /// `self + i * other`
-    #[inline(always)]
-    fn add_i(self, simd: S, other: Self) -> Self {
-        Self {
-            re: simd.sub_f64s(self.re, other.im),
-            im: simd.add_f64s(self.im, other.re),
-        }
-    }
-
-    /// `self - i * other`
-    #[inline(always)]
-    fn sub_i(self, simd: S, other: Self) -> Self {
-        Self {
-            re: simd.add_f64s(self.re, other.im),
-            im: simd.sub_f64s(self.im, other.re),
-        }
-    }
-
-    #[inline(always)]
-    fn mul(self, simd: S, other: Self) -> Self {
-        let re = simd.mul_f64s(self.re, other.re);
-        let im = simd.mul_f64s(self.im, other.re);
-        Self {
-            re: simd.negate_mul_add_f64s(self.im, other.im, re),
-            im: simd.mul_add_f64s(self.re, other.im, im),
-        }
-    }
-
-    /// Times the conjugate of `other`.
-    #[inline(always)]
-    fn mul_conj(self, simd: S, other: Self) -> Self {
-        let re = simd.mul_f64s(self.re, other.re);
-        let im = simd.mul_f64s(self.im, other.re);
-        Self {
-            re: simd.mul_add_f64s(self.im, other.im, re),
-            im: simd.negate_mul_add_f64s(self.re, other.im, im),
-        }
-    }
-}
-
 /// The vectors of real parts and of imaginary parts.
 type Vectors<'a, S> = [&'a mut [<S as Simd>::f64s]; 2];
 
@@ -169,9 +60,15 @@ fn blocks<S: Simd, const P: usize>(
         let re = split::<_, P>(re, part);
         let im = split::<_, P>(im, part);
         for i in 0..part {
-            let mut elements = [Complex { re: re[0][i], im: im[0][i] }; P];
+            let mut elements = [Complex {
+                re: re[0][i],
+                im: im[0][i],
+            }; P];
             for p in 1..P {
-                elements[p] = Complex { re: re[p][i], im: im[p][i] };
+                elements[p] = Complex {
+                    re: re[p][i],
+                    im: im[p][i],
+                };
             }
             let elements = butterfly(number, elements);
             for p in 0..P {
@@ -213,29 +110,39 @@ impl WithSimd for Forward<'_> {
         let odd = levels.len() % 2;
         if odd == 1 {
             let c = Complex::splat(simd, levels[0][0]);
-            blocks::<S, 2>(reborrow::<S>(&mut vectors), points, #[inline(always)] |_, [a, b]| {
-                let b = b.mul(simd, c);
-                [a.add(simd, b), a.sub(simd, b)]
-            });
+            blocks::<S, 2>(
+                reborrow::<S>(&mut vectors),
+                points,
+                #[inline(always)]
+                |_, [a, b]| {
+                    let b = b.mul(simd, c);
+                    [a.add(simd, b), a.sub(simd, b)]
+                },
+            );
         }
         for level in (odd..levels.len()).step_by(2) {
             let (first, second) = (&levels[level], &levels[level + 1]);
             let length = points >> level;
-            blocks::<S, 4>(reborrow::<S>(&mut vectors), length, #[inline(always)] |block, [a, b, c, d]| {
-                let factor = Complex::splat(simd, first[block]);
-                let (c, d) = (c.mul(simd, factor), d.mul(simd, factor));
-                let (a, c) = (a.add(simd, c), a.sub(simd, c));
-                let (b, d) = (b.add(simd, d), b.sub(simd, d));
-                // The other factor's is this one's times i.
-                let factor = Complex::splat(simd, second[2 * block]);
-                let (b, d) = (b.mul(simd, factor), d.mul(simd, factor));
-                [
-                    a.add(simd, b),
-                    a.sub(simd, b),
-                    c.add_i(simd, d),
-                    c.sub_i(simd, d),
-                ]
-            });
+            blocks::<S, 4>(
+                reborrow::<S>(&mut vectors),
+                length,
+                #[inline(always)]
+                |block, [a, b, c, d]| {
+                    let factor = Complex::splat(simd, first[block]);
+                    let (c, d) = (c.mul(simd, factor), d.mul(simd, factor));
+                    let (a, c) = (a.add(simd, c), a.sub(simd, c));
+                    let (b, d) = (b.add(simd, d), b.sub(simd, d));
+                    // The other factor's is this one's times i.
+                    let factor = Complex::splat(simd, second[2 * block]);
+                    let (b, d) = (b.mul(simd, factor), d.mul(simd, factor));
+                    [
+                        a.add(simd, b),
+                        a.sub(simd, b),
+                        c.add_i(simd, d),
+                        c.sub_i(simd, d),
+                    ]
+                },
+            );
         }
         values(simd, &self.constants.roots, vectors, self.out, self.step);
     }
@@ -258,14 +165,27 @@ fn values<S: Simd>(
     for (((re, im), (root_re, root_im)), out) in parts.zip(roots).zip(out) {
         let (mut re, mut im) = (*re, *im);
         for i in 0..LANES {
-            let root = Complex { re: root_re[i], im: root_im[i] };
-            let x = Complex::<S> { re: re[i], im: im[i] }.mul(simd, root);
+            let root = Complex {
+                re: root_re[i],
+                im: root_im[i],
+            };
+            let x = Complex::<S> {
+                re: re[i],
+                im: im[i],
+            }
+            .mul(simd, root);
             (re[i], im[i]) = (x.re, x.im);
         }
         let [re0, re1, re2, re3] = simd.deinterleave_shfl_f64s(re);
         let [im0, im1, im2, im3] = simd.deinterleave_shfl_f64s(im);
-        let (g0, g1) = (Complex::<S> { re: re0, im: im0 }, Complex { re: re1, im: im1 });
-        let (g2, g3) = (Complex::<S> { re: re2, im: im2 }, Complex { re: re3, im: im3 });
+        let (g0, g1) = (
+            Complex::<S> { re: re0, im: im0 },
+            Complex { re: re1, im: im1 },
+        );
+        let (g2, g3) = (
+            Complex::<S> { re: re2, im: im2 },
+            Complex { re: re3, im: im3 },
+        );
         let (a, b) = (g0.add(simd, g2), g0.sub(simd, g2));
         let (c, d) = (g1.add(simd, g3), g1.sub(simd, g3));
         let (first, second) = out.split_at_mut(step * GROUP_REALS);
@@ -295,29 +215,42 @@ impl WithSimd for Backward<'_> {
         let [re, im] = self.parts;
         let mut vectors = [S::as_mut_simd_f64s(re).0, S::as_mut_simd_f64s(im).0];
         let points = vectors[0].len();
-        lanes(simd, &self.constants.roots, self.groups, reborrow::<S>(&mut vectors));
+        lanes(
+            simd,
+            &self.constants.roots,
+            self.groups,
+            reborrow::<S>(&mut vectors),
+        );
         let odd = levels.len() % 2;
         for level in (odd..levels.len()).step_by(2).rev() {
             let (first, second) = (&levels[level], &levels[level + 1]);
             let length = points >> level;
-            blocks::<S, 4>(reborrow::<S>(&mut vectors), length, #[inline(always)] |block, [a, b, c, d]| {
-                let factor = Complex::splat(simd, second[2 * block]);
-                let (a, b) = (a.add(simd, b), a.sub(simd, b).mul_conj(simd, factor));
-                let (c, d) = (c.add(simd, d), c.sub(simd, d).mul_conj(simd, factor));
-                let factor = Complex::splat(simd, first[block]);
-                [
-                    a.add(simd, c),
-                    b.sub_i(simd, d),
-                    a.sub(simd, c).mul_conj(simd, factor),
-                    b.add_i(simd, d).mul_conj(simd, factor),
-                ]
-            });
+            blocks::<S, 4>(
+                reborrow::<S>(&mut vectors),
+                length,
+                #[inline(always)]
+                |block, [a, b, c, d]| {
+                    let factor = Complex::splat(simd, second[2 * block]);
+                    let (a, b) = (a.add(simd, b), a.sub(simd, b).mul_conj(simd, factor));
+                    let (c, d) = (c.add(simd, d), c.sub(simd, d).mul_conj(simd, factor));
+                    let factor = Complex::splat(simd, first[block]);
+                    [
+                        a.add(simd, c),
+                        b.sub_i(simd, d),
+                        a.sub(simd, c).mul_conj(simd, factor),
+                        b.add_i(simd, d).mul_conj(simd, factor),
+                    ]
+                },
+            );
         }
         if odd == 1 {
             let c = Complex::splat(simd, levels[0][0]);
-            blocks::<S, 2>(vectors, points, #[inline(always)] |_, [a, b]| {
-                [a.add(simd, b), a.sub(simd, b).mul_conj(simd, c)]
-            });
+            blocks::<S, 2>(
+                vectors,
+                points,
+                #[inline(always)]
+                |_, [a, b]| [a.add(simd, b), a.sub(simd, b).mul_conj(simd, c)],
+            );
         }
     }
 }
@@ -338,8 +271,14 @@ fn lanes<S: Simd>(
     let groups = four(S::as_simd_f64s(groups).0).0.chunks_exact(2);
     for (((out_re, out_im), (root_re, root_im)), groups) in parts.zip(roots).zip(groups) {
         let [[a_re, b_re, a_im, b_im], [c_re, d_re, c_im, d_im]] = [groups[0], groups[1]];
-        let (f0, f1) = (Complex::<S> { re: a_re, im: a_im }, Complex { re: b_re, im: b_im });
-        let (f2, f3) = (Complex::<S> { re: c_re, im: c_im }, Complex { re: d_re, im: d_im });
+        let (f0, f1) = (
+            Complex::<S> { re: a_re, im: a_im },
+            Complex { re: b_re, im: b_im },
+        );
+        let (f2, f3) = (
+            Complex::<S> { re: c_re, im: c_im },
+            Complex { re: d_re, im: d_im },
+        );
         let (a, b) = (f0.add(simd, f2), f1.add(simd, f3));
         let (c, d) = (f0.sub(simd, f2), f1.sub(simd, f3));
         let (g0, g2) = (a.add(simd, b), a.sub(simd, b));
@@ -347,8 +286,15 @@ fn lanes<S: Simd>(
         let re = simd.interleave_shfl_f64s([g0.re, g1.re, g2.re, g3.re]);
         let im = simd.interleave_shfl_f64s([g0.im, g1.im, g2.im, g3.im]);
         for i in 0..LANES {
-            let root = Complex { re: root_re[i], im: root_im[i] };
-            let x = Complex::<S> { re: re[i], im: im[i] }.mul_conj(simd, root);
+            let root = Complex {
+                re: root_re[i],
+                im: root_im[i],
+            };
+            let x = Complex::<S> {
+                re: re[i],
+                im: im[i],
+            }
+            .mul_conj(simd, root);
             out_re[i] = x.re;
             out_im[i] = x.im;
         }

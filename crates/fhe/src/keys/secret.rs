@@ -232,7 +232,9 @@ fn blocks(
     for place in key.chunks_mut(block) {
         let number = loop {
             let drawn = draw(bits);
-            let number = drawn.iter().fold(0, |number, bit| 2 * number + *bit as usize);
+            let number = drawn
+                .iter()
+                .fold(0, |number, bit| 2 * number + *bit as usize);
             if number <= block {
                 break number;
             }

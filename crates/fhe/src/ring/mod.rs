@@ -60,7 +60,7 @@ pub fn add(a: &Packed, b: &Packed) -> Packed {
 }
 
 /// Polynomials of `size` coefficients times X^exponent, modulo X^size + 1.
-fn times_monomial(polynomials: &mut [u64], exponent: usize, size: usize) {
+pub(crate) fn times_monomial(polynomials: &mut [u64], exponent: usize, size: usize) {
     let (turns, places) = (exponent / size, exponent % size);
     for polynomial in polynomials.chunks_mut(size) {
         polynomial.rotate_right(places);
@@ -121,6 +121,22 @@ pub(crate) fn running_sums(elements: &mut [u64]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn powers_of_x_are_negacyclic() {
+        let minus = |x: u64| x.wrapping_neg();
+        for (exponent, expected) in [
+            (0, [1, 2, 3]),
+            (1, [minus(3), 1, 2]),
+            (3, [minus(1), minus(2), minus(3)]),
+            (4, [3, minus(1), minus(2)]),
+            (6, [1, 2, 3]),
+        ] {
+            let mut polynomial = [1, 2, 3];
+            times_monomial(&mut polynomial, exponent, 3);
+            assert_eq!(polynomial, expected, "X^{exponent}");
+        }
+    }
 
     #[test]
     fn times_ones_is_a_negacyclic_product() {

@@ -47,7 +47,10 @@ impl Powers {
         let places = std::array::from_fn(|place| (exponents[place] + order - first) % order);
         for (i, exponent) in exponents.iter().enumerate() {
             let sum = (groups[i / GROUP] + places[i % GROUP]) % order;
-            assert_eq!(*exponent, sum, "the transform's order of points is not regular");
+            assert_eq!(
+                *exponent, sum,
+                "the transform's order of points is not regular"
+            );
         }
         Self {
             roots: roots.collect(),

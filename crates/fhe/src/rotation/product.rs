@@ -2,9 +2,9 @@
 
 use pulp::Simd;
 
-use super::Lane;
 use super::powers::Power;
-use crate::fft::{GROUP, GROUP_REALS};
+use super::work::Lane;
+use crate::fft::{Complex, GROUP, GROUP_REALS};
 
 /// Sets the sums of each of A lanes to the sum over a block's bits of `X^a - 1` times GGSW times the lane's digits.
 /// `levels` are the block's levels of the key.
@@ -25,13 +25,6 @@ struct Block<'a, const P: usize, const A: usize> {
 
 /// A group of points.
 type Group = [f64; GROUP_REALS];
-
-/// Real and imaginary parts of a few points.
-#[derive(Clone, Copy)]
-struct Points<S: Simd> {
-    re: S::f64s,
-    im: S::f64s,
-}
 
 impl<const P: usize, const A: usize> pulp::WithSimd for Block<'_, P, A> {
     type Output = ();
@@ -71,7 +64,7 @@ impl<const P: usize, const A: usize> pulp::WithSimd for Block<'_, P, A> {
                         }
                         for a in 0..A {
                             let product = products[a].sum(simd);
-                            sums[a][column] = mul_add(simd, powers[a], product, sums[a][column]);
+                            sums[a][column] = powers[a].mul_add(simd, product, sums[a][column]);
                         }
                     }
                 }
@@ -117,7 +110,7 @@ impl<S: Simd> Terms<S> {
     }
 
     #[inline(always)]
-    fn add(&mut self, simd: S, a: Points<S>, b: Points<S>) {
+    fn add(&mut self, simd: S, a: Complex<S>, b: Complex<S>) {
         self.re_re = simd.mul_add_f64s(a.re, b.re, self.re_re);
         self.im_im = simd.mul_add_f64s(a.im, b.im, self.im_im);
         self.re_im = simd.mul_add_f64s(a.re, b.im, self.re_im);
@@ -125,8 +118,8 @@ impl<S: Simd> Terms<S> {
     }
 
     #[inline(always)]
-    fn sum(self, simd: S) -> Points<S> {
-        Points {
+    fn sum(self, simd: S) -> Complex<S> {
+        Complex {
             re: simd.sub_f64s(self.re_re, self.im_im),
             im: simd.add_f64s(self.re_im, self.im_re),
         }
@@ -134,43 +127,33 @@ impl<S: Simd> Terms<S> {
 }
 
 #[inline(always)]
-fn zero<S: Simd>(simd: S) -> Points<S> {
+fn zero<S: Simd>(simd: S) -> Complex<S> {
     let zero = simd.splat_f64s(0.0);
-    Points { re: zero, im: zero }
+    Complex { re: zero, im: zero }
 }
 
 #[inline(always)]
-fn load<S: Simd>(group: &[f64], vector: usize) -> Points<S> {
+fn load<S: Simd>(group: &[f64], vector: usize) -> Complex<S> {
     let (re, im) = group.split_at(GROUP);
-    Points {
+    Complex {
         re: S::as_simd_f64s(re).0[vector],
         im: S::as_simd_f64s(im).0[vector],
     }
 }
 
 /// `a * b + sum`
-#[inline(always)]
-fn mul_add<S: Simd>(simd: S, a: Points<S>, b: Points<S>, sum: Points<S>) -> Points<S> {
-    let re = simd.mul_add_f64s(a.re, b.re, sum.re);
-    let im = simd.mul_add_f64s(a.re, b.im, sum.im);
-    Points {
-        re: simd.negate_mul_add_f64s(a.im, b.im, re),
-        im: simd.mul_add_f64s(a.im, b.re, im),
-    }
-}
-
 /// A power less 1, at some points of a group.
 #[inline(always)]
-fn less_1<S: Simd>(simd: S, power: &Power, group: usize, vector: usize) -> Points<S> {
+fn less_1<S: Simd>(simd: S, power: &Power, group: usize, vector: usize) -> Complex<S> {
     let place = load::<S>(&power.places, vector);
     let value = power.groups[group];
-    let value = Points {
+    let value = Complex {
         re: simd.splat_f64s(value.re),
         im: simd.splat_f64s(value.im),
     };
-    let minus_1 = Points {
+    let minus_1 = Complex {
         re: simd.splat_f64s(-1.0),
         im: simd.splat_f64s(0.0),
     };
-    mul_add(simd, value, place, minus_1)
+    value.mul_add(simd, place, minus_1)
 }

@@ -11,7 +11,11 @@ use rand::{RngExt, SeedableRng};
 use crate::common::{Client, client, compare, compare_within, difference, noisy, random_torus};
 use crate::{fast, precise, standard};
 
-const SAMPLES: usize = 1024;
+/// LUTs in a test: 1,024, or sixteen times as many with `CIPHERFORMER_FULL_NOISE=1` in the environment.
+fn samples() -> usize {
+    let full = std::env::var_os("CIPHERFORMER_FULL_NOISE").is_some_and(|value| value == "1");
+    if full { 16_384 } else { 1024 }
+}
 
 #[test]
 fn input_noise() {
@@ -31,7 +35,7 @@ fn check_inputs(parameters: &ParameterSet, client: &Client) {
         rounded: false,
     };
     // Away from the range's ends.
-    let plain: Vec<u64> = random_torus(SAMPLES, 4)
+    let plain: Vec<u64> = random_torus(samples(), 4)
         .into_iter()
         .map(|x| ((x as i64) >> 2) as u64)
         .collect();
@@ -61,7 +65,7 @@ fn check_outputs(parameters: &ParameterSet, precision: Precision, client: &Clien
     let mut random = StdRng::seed_from_u64(5);
     let mut tables = Vec::new();
     let (mut plain, mut expected) = (Vec::new(), Vec::new());
-    for _ in 0..SAMPLES {
+    for _ in 0..samples() {
         let heights: Vec<u64> = (0..steps).map(|_| random.random()).collect();
         let step = random.random_range(0..steps);
         tables.push((0..cells).map(|i| heights[i * steps / cells]).collect());

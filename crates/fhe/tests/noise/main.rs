@@ -1,7 +1,8 @@
 //! Measured noise against the formulas, at the real parameters, operation by operation.
 //!
 //! Every test draws at least 1,000 samples under fresh keys and compares standard deviations; the
-//! difference must stay below `common::TOLERANCE`. With `--nocapture` they print both figures.
+//! difference must stay below `common::TOLERANCE`. With `--nocapture` they print both figures. With
+//! `CIPHERFORMER_FULL_NOISE=1` LUTs are measured on sixteen times as many, which takes a quarter of an hour.
 //!
 //! Single key switches in the ring are measured where they can be reached: `src/ring/automorphism.rs`. All tests
 //! that measure have `noise` in their names.

@@ -194,10 +194,13 @@ fn modulus(
         bound / modulus as f64 / LUT_HALF_RANGE + guard_part(LUT_HALF_RANGE, variance)
     };
     let moduli = 1..MODULUS_LIMIT;
-    moduli.clone().find(|&modulus| needed(modulus) <= 1.0).ok_or_else(|| {
-        let least = moduli.map(needed).fold(f64::INFINITY, f64::min);
-        no_room(name, least)
-    })
+    moduli
+        .clone()
+        .find(|&modulus| needed(modulus) <= 1.0)
+        .ok_or_else(|| {
+            let least = moduli.map(needed).fold(f64::INFINITY, f64::min);
+            no_room(name, least)
+        })
 }
 
 /// Raises one of the moduli so that the larger is a multiple of the smaller, and one token serves

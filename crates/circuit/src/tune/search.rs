@@ -1,0 +1,192 @@
+//! Trying candidates, from the cheapest on.
+
+use std::collections::BTreeMap;
+
+use super::candidates::name;
+use super::{Candidate, Goal, Rejected, TuneError, Tuning, Verdict};
+use crate::circuit::{Circuit, FAILURE_LIMIT_LOG2};
+use crate::error::CircuitError;
+use crate::estimate::{LayerEstimate, estimate_at};
+use crate::lower::LUT_HALF_RANGE;
+use crate::parameters::{self, ParameterSet, Precision};
+
+/// Noise may exceed what is tolerated by this much: rounded scales differ from set to set.
+const SLACK: f64 = 1.02;
+
+/// The noise that each operation may have.
+pub(super) struct Tolerance {
+    /// By the names of layer and operation.
+    layers: BTreeMap<(String, &'static str), f64>,
+    /// Of any other.
+    any: f64,
+}
+
+impl Tolerance {
+    pub(super) fn of(circuit: &Circuit, goal: &Goal) -> Self {
+        if let Some(any) = goal.input_noise {
+            let layers = BTreeMap::new();
+            return Self { layers, any };
+        }
+        let now = estimate_at(circuit, &goal.speed);
+        let noise = now.layers.into_iter().filter_map(|layer| {
+            let noise = layer.input_noise?;
+            Some(((layer.name, layer.operation), noise * SLACK))
+        });
+        Self {
+            layers: noise.collect(),
+            any: f64::INFINITY,
+        }
+    }
+
+    fn verdict(&self, layer: &LayerEstimate) -> Option<Verdict> {
+        let noise = layer.input_noise?;
+        let known = self.layers.get(&(layer.name.clone(), layer.operation));
+        let tolerated = known.copied().unwrap_or(self.any);
+        Some(Verdict {
+            layer: layer.name.clone(),
+            noise,
+            tolerated,
+            excess_bits: (noise / tolerated).log2(),
+        })
+    }
+
+    /// The least that any LUT's input may have.
+    fn least(&self) -> f64 {
+        let luts = self
+            .layers
+            .iter()
+            .filter(|((_, operation), _)| *operation != "response");
+        luts.map(|(_, noise)| *noise).fold(self.any, f64::min)
+    }
+}
+
+#[derive(Default)]
+pub(super) struct Search {
+    pub(super) fit: Vec<Candidate>,
+    rejected: Vec<Rejected>,
+    shortest_key: Option<usize>,
+}
+
+impl Search {
+    pub(super) fn consider(
+        &mut self,
+        circuit: &Circuit,
+        set: &ParameterSet,
+        tolerance: &Tolerance,
+        goal: &Goal,
+    ) -> Result<(), CircuitError> {
+        // No input has less noise than a LUT's own.
+        let least = set.lut_input_variance().sqrt() / (2.0 * LUT_HALF_RANGE);
+        let bits = (least / tolerance.least()).log2();
+        if bits > 0.0 {
+            let reason = format!("every LUT's input is too noisy by {bits:.1} bits");
+            self.reject(set, goal, "every LUT", bits, reason);
+            return Ok(());
+        }
+        match assess(circuit, set, tolerance, goal) {
+            Ok(candidate) => self.weigh(candidate, set, goal),
+            Err(CircuitError::NoRoom { layer, bits }) => {
+                let reason = format!("{layer}: no room for the guard band, by {bits:.1} bits");
+                self.reject(set, goal, &layer, bits, reason);
+            }
+            Err(CircuitError::NoiseBudget { layer, got, .. }) => {
+                let reason = format!("{layer}: failures with probability 2^{got:.1}");
+                // Probabilities go with the square of the guard band.
+                let bits = (FAILURE_LIMIT_LOG2 / got).abs().log2() / 2.0;
+                self.reject(set, goal, &layer, bits.max(0.01), reason);
+            }
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
+
+    fn weigh(&mut self, candidate: Candidate, set: &ParameterSet, goal: &Goal) {
+        let limit = &candidate.limited_by;
+        if limit.excess_bits > 0.0 {
+            let (layer, bits) = (limit.layer.clone(), limit.excess_bits);
+            let (noise, most) = (100.0 * limit.noise, 100.0 * limit.tolerated);
+            let reason =
+                format!("{layer}: noise of {noise:.3} %, at most {most:.3} % are tolerated");
+            self.reject(set, goal, &layer, bits, reason);
+        } else if candidate.key_bytes > goal.key_bytes {
+            let shortest = self.shortest_key.unwrap_or(usize::MAX);
+            self.shortest_key = Some(shortest.min(candidate.key_bytes));
+        } else if self
+            .fit
+            .first()
+            .is_none_or(|first| differ(first, &candidate))
+        {
+            self.fit.push(candidate);
+        }
+    }
+
+    /// Remembers for each operation the set that comes closest.
+    fn reject(&mut self, set: &ParameterSet, goal: &Goal, layer: &str, bits: f64, reason: String) {
+        let rejected = Rejected {
+            parameter_set: name(set),
+            layer: layer.to_owned(),
+            bits,
+            lut_seconds: set.lut_seconds(Precision::Full, &goal.speed),
+            reason,
+        };
+        match self.rejected.iter_mut().find(|other| other.layer == layer) {
+            Some(other) if other.bits <= bits => {}
+            Some(other) => *other = rejected,
+            None => self.rejected.push(rejected),
+        }
+    }
+
+    pub(super) fn finish(self, candidates: usize, goal: &Goal) -> Result<Tuning, TuneError> {
+        let mut fit = self.fit.into_iter();
+        if let Some(chosen) = fit.next() {
+            return Ok(Tuning {
+                chosen,
+                runner_up: fit.next(),
+                rejected: self.rejected,
+                candidates,
+            });
+        }
+        if let Some(shortest) = self.shortest_key {
+            let limit = goal.key_bytes;
+            return Err(TuneError::KeySize { limit, shortest });
+        }
+        let rejected = self.rejected.into_iter();
+        let closest = rejected.min_by(|a, b| a.bits.total_cmp(&b.bits));
+        let closest = closest.expect("there are candidates");
+        Err(TuneError::Impossible {
+            layer: closest.layer,
+            bits: closest.bits,
+            parameter_set: closest.parameter_set,
+        })
+    }
+}
+
+/// Whether two sets differ in more than how a key travels or is switched.
+fn differ(a: &Candidate, b: &Candidate) -> bool {
+    (a.lut_seconds / b.lut_seconds - 1.0).abs() > 0.02
+}
+
+/// Lowers a circuit under a set, and looks at every operation's noise.
+fn assess(
+    circuit: &Circuit,
+    set: &ParameterSet,
+    tolerance: &Tolerance,
+    goal: &Goal,
+) -> Result<Candidate, CircuitError> {
+    let name = name(set);
+    let set = parameters::by_name(&name).unwrap_or_else(|| unreachable!("{name} is sound"));
+    let circuit = circuit.with_parameters(set.name)?;
+    let estimate = estimate_at(&circuit, &goal.speed);
+    let verdicts = estimate.layers.iter();
+    let verdicts = verdicts.filter_map(|layer| tolerance.verdict(layer));
+    let limited_by = verdicts.max_by(|a, b| a.excess_bits.total_cmp(&b.excess_bits));
+    Ok(Candidate {
+        parameter_set: name,
+        seconds: estimate.predicted_seconds_per_core,
+        lut_seconds: set.lut_seconds(Precision::Full, &goal.speed),
+        key_bytes: estimate.evaluation_key_bytes,
+        worst_input_noise: estimate.worst_input_noise,
+        worst_failure_log2: estimate.worst_failure_log2,
+        limited_by: limited_by.expect("a response has noise"),
+    })
+}

@@ -2,14 +2,16 @@
 //!
 //! `cargo bench --workspace --bench operations`; for one core, `RAYON_NUM_THREADS=1`.
 
-use cipherformer_benches::{Keys, spread};
+use cipherformer_benches::{Keys, bytes, spread};
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
-use cipherformer_circuit::parameters::{PRECISE_1024, STANDARD_2048};
-use cipherformer_circuit::{Function, Precision};
+use cipherformer_circuit::parameters::{FAST_1024, PRECISE_1024, STANDARD_2048};
+use cipherformer_circuit::{Function, ParameterSet, Precision};
 use cipherformer_fhe::{
-    EvaluationKey, PreparedLut, SecretKey, SeededEvaluationKey, linear, multiply, pack, scaled_lut,
+    PreparedLut, PreparedMatrix, PreparedTable, Scalars, linear, multiply, pack, scaled_lut,
 };
-use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+
+const SETS: [&ParameterSet; 3] = [&STANDARD_2048, &FAST_1024, &PRECISE_1024];
 
 const TANH: LutCell = LutCell {
     function: Function::Tanh,
@@ -19,14 +21,22 @@ const TANH: LutCell = LutCell {
     rounded: false,
 };
 
-fn scalars(keys: &Keys, count: usize) -> cipherformer_fhe::Scalars {
+fn scalars(keys: &Keys, count: usize) -> Scalars {
     let values: Vec<u64> = (0..count).map(spread).collect();
     keys.secret.encrypt_scalars(&values)
 }
 
+/// Weights of -7 to 7.
+fn weights(rows: usize, columns: usize) -> IntMatrix {
+    let weights = (0..rows * columns).map(|i| (i * 31 % 15) as i8 - 7);
+    IntMatrix::new(rows, columns, weights.collect()).expect("rows x columns")
+}
+
+/// Key switch, blind rotation and extraction.
 fn luts(c: &mut Criterion) {
     for (parameters, precision) in [
         (&STANDARD_2048, Precision::Full),
+        (&FAST_1024, Precision::Full),
         (&PRECISE_1024, Precision::Full),
         (&PRECISE_1024, Precision::Coarse),
     ] {
@@ -66,20 +76,28 @@ fn scaled_luts(c: &mut Criterion) {
     });
 }
 
+/// 64 to 64: the sums, then with an activation.
 fn dense(c: &mut Criterion) {
-    let keys = Keys::new(&STANDARD_2048);
-    let values = scalars(&keys, 64);
-    let weights: Vec<i8> = (0..64 * 64).map(|i| (i * 31 % 15) as i8 - 7).collect();
-    let weights = IntMatrix::new(64, 64, weights).expect("64 x 64");
-    c.bench_function("linear 64 to 64", |b| {
-        b.iter(|| linear(&weights, &[0.0; 64], &values).expect("fits"));
-    });
+    println!("dense 64 to 64 with activation: 64 LUTs, 0 ring products");
+    let weights = weights(64, 64);
+    for parameters in SETS {
+        let keys = Keys::new(parameters);
+        let values = scalars(&keys, 64);
+        let sums = || linear(&weights, &[0.0; 64], &values).expect("fits");
+        let lut = PreparedLut::new(&[TANH; 64], Precision::Coarse, parameters);
+        let mut group = c.benchmark_group(format!("dense 64 to 64 {}", parameters.name));
+        group.sample_size(10);
+        group.bench_function("linear", |b| b.iter(sums));
+        group.bench_function("with activation", |b| {
+            b.iter(|| lut.apply(&sums(), &keys.evaluation, &|_| ()).expect("fits"));
+        });
+    }
 }
 
 fn ring(c: &mut Criterion) {
-    for parameters in [&STANDARD_2048, &PRECISE_1024] {
+    for parameters in SETS {
         let keys = Keys::new(parameters);
-        let mut group = c.benchmark_group(format!("ring/{}", parameters.name));
+        let mut group = c.benchmark_group(format!("ring {}", parameters.name));
         for count in [2, 8, 64] {
             let values = scalars(&keys, count);
             group.throughput(Throughput::Elements(count as u64));
@@ -89,33 +107,40 @@ fn ring(c: &mut Criterion) {
         }
         let packed = pack(&scalars(&keys, 64), &keys.evaluation).expect("fits");
         group.throughput(Throughput::Elements(1));
-        group.bench_function("product", |b| {
+        group.bench_function("product, encrypted x encrypted", |b| {
             b.iter(|| multiply(&packed, &packed, 1 << 8, &keys.evaluation));
+        });
+        let table = weights(parameters.ring_dimension, 1);
+        let table = PreparedTable::new(&table, 1, parameters).expect("fits");
+        let packed = [packed];
+        group.bench_function("product, clear x encrypted", |b| {
+            b.iter(|| table.apply(&packed).expect("fits"));
         });
     }
 }
 
-fn keys(c: &mut Criterion) {
-    let mut group = c.benchmark_group("keys");
-    group.sample_size(10);
-    group.bench_function("generate", |b| {
-        b.iter(|| {
-            let secret = SecretKey::generate(&STANDARD_2048);
-            SeededEvaluationKey::generate(&secret, |_| ())
+/// An encrypted vector of 768 times a clear matrix, packed in and out.
+fn matrix(c: &mut Criterion) {
+    let weights = weights(768, 768);
+    for parameters in [&FAST_1024, &PRECISE_1024] {
+        let keys = Keys::new(parameters);
+        let matrix = PreparedMatrix::new(&weights, 64, parameters).expect("fits");
+        let values: Vec<u64> = (0..64).map(spread).collect();
+        let vector: Vec<_> = (0..12)
+            .map(|_| keys.secret.encrypt_packed(&values))
+            .collect();
+        println!("768 x 768: {} ring products", matrix.ring_products());
+        let mut group = c.benchmark_group(format!("matrix {}", parameters.name));
+        group.sample_size(10);
+        group.bench_function("768 x 768", |b| {
+            b.iter(|| matrix.apply(&vector, &keys.evaluation).expect("fits"));
         });
-    });
-    let secret = SecretKey::generate(&STANDARD_2048);
-    let bytes = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
-    let read = || SeededEvaluationKey::from_bytes(&bytes, &STANDARD_2048).expect("just made");
-    group.bench_function("read", |b| b.iter(read));
-    group.bench_function("expand", |b| {
-        b.iter_batched(
-            read,
-            |key| EvaluationKey::expand(key, &STANDARD_2048),
-            BatchSize::PerIteration,
-        );
-    });
+    }
 }
 
-criterion_group!(benches, luts, scaled_luts, dense, ring, keys);
+fn sizes(_: &mut Criterion) {
+    SETS.iter().for_each(|set| bytes::print_keys(set));
+}
+
+criterion_group!(benches, sizes, luts, scaled_luts, dense, ring, matrix);
 criterion_main!(benches);

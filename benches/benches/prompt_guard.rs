@@ -2,7 +2,8 @@
 //!
 //! `cargo bench --workspace --bench prompt_guard`
 
-use cipherformer_benches::{Keys, shipped_circuit};
+use cipherformer_benches::layers::{self, LayerTimes};
+use cipherformer_benches::{Keys, bytes, shipped_circuit};
 use cipherformer_circuit::evaluate;
 use cipherformer_fhe::{Encrypted, EncryptedBag, EncryptedScores, PreparedCircuit};
 use criterion::{Criterion, criterion_group, criterion_main};
@@ -18,19 +19,17 @@ fn prompt_guard(c: &mut Criterion) {
         let bag = circuit.vocabulary().bag(TEXT);
         EncryptedBag::encrypt(&bag, manifest, &keys.secret).expect("fits")
     };
+    let request = encrypt();
+    let mut engine = Encrypted::new(&prepared, &keys.evaluation).expect("same parameters");
+    let times = LayerTimes::default();
+    let response = evaluate(&circuit, &mut engine, &request, &times).expect("fits");
+    layers::print(times);
+    bytes::print_circuit(&circuit);
+    bytes::print_evaluation(&request, &response, engine.counters());
     let evaluate = |request: &EncryptedBag| -> EncryptedScores {
         let mut engine = Encrypted::new(&prepared, &keys.evaluation).expect("same parameters");
         evaluate(&circuit, &mut engine, request, &()).expect("fits")
     };
-    let request = encrypt();
-    let response = evaluate(&request);
-    println!(
-        "request {} bytes, response {} bytes, {} LUTs, {} ring products",
-        request.to_bytes().len(),
-        response.to_bytes().len(),
-        circuit.luts(0),
-        circuit.ring_products(0)
-    );
 
     let mut group = c.benchmark_group("prompt guard");
     group.bench_function("encrypt", |b| b.iter(|| encrypt().to_bytes()));

@@ -1,6 +1,12 @@
-//! What the benchmarks share: a client's keys, the shipped circuits, and the layer of GPT-2's shape.
+//! What the benchmarks share: a client's keys, the shipped circuits, the layer of GPT-2's shape, and comparisons with
+//! other implementations.
 
+pub mod bytes;
+pub mod compare;
 pub mod gpt2;
+pub mod layers;
+pub mod machine;
+pub mod report;
 
 use std::path::PathBuf;
 use std::sync::Arc;

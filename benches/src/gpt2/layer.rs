@@ -11,7 +11,6 @@ use cipherformer_fhe::{
 };
 use rayon::prelude::*;
 
-use super::BLOCK;
 use super::plan::Plan;
 
 /// One token as the client sends it.
@@ -21,13 +20,13 @@ pub struct Token {
 }
 
 impl Token {
-    /// Encrypts a vector of 768 numbers.
+    /// Encrypts a vector of as many numbers as the shape's width.
     ///
     /// # Errors
     /// A vector that does not fit the ring.
     pub fn encrypt(input: &[f64], plan: &Plan, layer: &Layer, key: &SecretKey) -> Result<Self> {
         let torus = |x: &f64| (x * plan.packed_scale * 64f64.exp2()) as i64 as u64;
-        let blocks = input.chunks(BLOCK).map(|block| {
+        let blocks = input.chunks(plan.shape.block).map(|block| {
             let block: Vec<u64> = block.iter().map(torus).collect();
             key.encrypt_packed(&block)
         });
@@ -90,7 +89,7 @@ impl<'a> Layer<'a> {
     /// # Errors
     /// Matrices whose products would not be exact.
     pub fn new(plan: &'a Plan, parameters: &ParameterSet) -> Result<Self> {
-        let prepare = |matrix| PreparedMatrix::new(matrix, BLOCK, parameters);
+        let prepare = |matrix| PreparedMatrix::new(matrix, plan.shape.block, parameters);
         let scores: Vec<PreparedMatrix> =
             plan.scores.iter().map(prepare).collect::<Result<_, _>>()?;
         let slots = scores[0].slots();
@@ -129,8 +128,7 @@ impl<'a> Layer<'a> {
     }
 
     fn counters(&self) -> Counters {
-        let tokens = self.plan.tokens;
-        let pairs = tokens * (tokens + 1) / 2;
+        let (tokens, pairs) = (self.plan.seen.len(), self.plan.pairs().len());
         let clear: usize = self.scores.iter().map(PreparedMatrix::ring_products).sum();
         Counters {
             luts: self.plan.luts(),
@@ -152,14 +150,14 @@ impl<'a> Layer<'a> {
         self.scores.par_iter().map(head).collect()
     }
 
-    /// x_i . A x_j for j up to i, row after row, for every head.
+    /// x_i . A x_j for the j that i sees, row after row, for every head.
     fn head_scores(
         &self,
         projected: &[Vec<Packed>],
         tokens: &[Ggsw],
     ) -> Result<Vec<Scalars>, FheError> {
         let head = |keys: &Vec<Packed>| {
-            let pairs = pairs(self.plan.tokens);
+            let pairs = self.plan.pairs();
             let score = |(i, j): (usize, usize)| extract(&tokens[i].multiply(&keys[j])?, &[0]);
             let scores: Vec<Scalars> =
                 pairs.into_par_iter().map(score).collect::<Result<_, _>>()?;
@@ -177,12 +175,12 @@ impl<'a> Layer<'a> {
     ) -> Result<Vec<EncryptedScores>, FheError> {
         let heads: Vec<Vec<Scalars>> = probabilities.iter().map(|p| split(p, 1)).collect();
         let mixture = |head: &Vec<Scalars>, i: usize| {
-            let first = i * (i + 1) / 2;
+            let first: usize = self.plan.seen[..i].iter().sum();
             let term = |j: usize| tokens[j].multiply(&pack_at(&head[first + j], &[0], key)?);
-            let terms = (0..=i).into_par_iter().map(term);
+            let terms = (0..self.plan.seen[i]).into_par_iter().map(term);
             terms
                 .try_reduce_with(|a, b| Ok(add(&a, &b)))
-                .expect("j = i at least")
+                .expect("a token sees itself")
         };
         let output = |i: usize| {
             let mixtures = heads.par_iter().map(|head| mixture(head, i));
@@ -193,13 +191,8 @@ impl<'a> Layer<'a> {
             let packed = pack(&values, key)?;
             Ok(EncryptedScores::compress(packed, count, key.parameters()))
         };
-        (0..self.plan.tokens).map(output).collect()
+        (0..self.plan.seen.len()).map(output).collect()
     }
-}
-
-fn pairs(tokens: usize) -> Vec<(usize, usize)> {
-    let row = |i| (0..=i).map(move |j| (i, j));
-    (0..tokens).flat_map(row).collect()
 }
 
 /// All heads' M, one below the other and transposed, input d in the place of its slot.

@@ -13,16 +13,22 @@
 //! by external products with the GGSW of x_i, softmax by LUTs (`softmax.rs`), the mixtures of inputs by external
 //! products with the GGSW of x_j, and the outputs by clear ring products. So only softmax needs LUTs.
 //!
+//! [`Shape`] has the sizes: those of GPT-2, which these lines speak of, or of a small head.
+//!
 //! [`PreparedMatrix`]: cipherformer_fhe::PreparedMatrix
 
 mod layer;
+mod measure;
 mod model;
 mod plan;
+mod shape;
 mod softmax;
 
 pub use layer::{Counters, Layer, Times, Token};
-pub use model::{HEADS, Model, mean_entropy};
+pub use measure::{Attention, measure, measure_rounds, measure_shape};
+pub use model::{Model, mean_entropy};
 pub use plan::Plan;
+pub use shape::{GPT2, SMALL, Shape};
 
-/// Inputs of one ciphertext: 32 outputs come out of one ring product, 12 of which add up.
-const BLOCK: usize = 64;
+/// How many heads a layer of GPT-2 has.
+pub const HEADS: usize = GPT2.heads;

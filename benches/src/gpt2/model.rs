@@ -5,18 +5,12 @@ use rand::rngs::StdRng;
 use rand_distr::{Distribution, Normal};
 use rayon::prelude::*;
 
-/// Width of a token's vector.
-pub(super) const WIDTH: usize = 768;
-
-/// How many heads the layer has.
-pub const HEADS: usize = 12;
-
-/// Width of one head.
-const HEAD: usize = 64;
+use super::{GPT2, Shape};
 
 /// Standard deviations of the order of those of GPT-2 small's first layer: inputs after the norm's gain, weights
 /// of keys and queries, of values, of the output, biases. Random matrices have no structure; a quarter more
-/// than trained ones have in queries and keys makes their scores spread (standard deviation about 1.8).
+/// than trained ones have in queries and keys makes their scores spread (standard deviation about 1.8). Weights of
+/// fewer inputs are larger, so that all that comes out of them is as large ([`Shape::spread`]).
 const INPUT: f64 = 0.18;
 const QUERY: f64 = 0.27;
 const VALUE: f64 = 0.1;
@@ -26,7 +20,7 @@ const BIAS: f64 = 0.2;
 /// A vector or the rows of a matrix.
 pub(super) type Rows = Vec<Vec<f64>>;
 
-/// The weights of one head, \[64 x 768\] and \[64\].
+/// The weights of one head, \[head x width\] and \[head\].
 #[derive(Clone, Debug)]
 pub(super) struct Head {
     query: Rows,
@@ -39,8 +33,9 @@ pub(super) struct Head {
 /// Attention: one head without output projection, or all of them with it.
 #[derive(Clone, Debug)]
 pub struct Model {
+    pub(super) shape: Shape,
     pub(super) heads: Vec<Head>,
-    /// \[768 x 768\] and \[768\]; none for one head.
+    /// \[width x all heads\] and \[width\]; none for one head.
     output: Option<(Rows, Vec<f64>)>,
 }
 
@@ -58,44 +53,52 @@ impl Draw {
 }
 
 impl Model {
-    /// Weights from a seed: 12 heads with the output projection, or fewer without.
+    /// Weights of so many heads of GPT-2 from a seed.
     pub fn new(heads: usize, seed: u64) -> Self {
+        Self::of(Shape { heads, ..GPT2 }, seed)
+    }
+
+    /// Weights from a seed.
+    pub fn of(shape: Shape, seed: u64) -> Self {
         let mut draw = Draw(StdRng::seed_from_u64(seed));
         Self {
-            heads: (0..heads).map(|_| Head::new(&mut draw)).collect(),
-            output: (heads == HEADS).then(|| {
-                let rows = draw.rows(WIDTH, WIDTH, OUTPUT);
-                (rows, draw.vector(WIDTH, BIAS))
+            shape,
+            heads: (0..shape.heads)
+                .map(|_| Head::new(shape, &mut draw))
+                .collect(),
+            output: shape.projects().then(|| {
+                let columns = shape.heads * shape.head;
+                let rows = draw.rows(shape.width, columns, OUTPUT * Shape::spread(columns));
+                (rows, draw.vector(shape.width, BIAS))
             }),
         }
     }
 
-    /// Inputs of this many tokens.
+    /// GPT-2's inputs of this many tokens.
     pub fn inputs(tokens: usize, seed: u64) -> Rows {
-        Draw(StdRng::seed_from_u64(seed)).rows(tokens, WIDTH, INPUT)
+        Self::inputs_of(GPT2, tokens, seed)
     }
 
-    /// How many numbers come out for a token.
-    pub fn outputs(&self) -> usize {
-        self.output
-            .as_ref()
-            .map_or(HEAD * self.heads.len(), |_| WIDTH)
+    /// Inputs of this many tokens.
+    pub fn inputs_of(shape: Shape, tokens: usize, seed: u64) -> Rows {
+        Draw(StdRng::seed_from_u64(seed)).rows(tokens, shape.width, INPUT)
     }
 
-    /// Scores of one head: `[i][j]`, j up to i.
+    /// Scores of one head: `[i][j]`, j over what i sees.
     pub(super) fn scores(&self, head: usize, inputs: &[Vec<f64>]) -> Rows {
-        let head = &self.heads[head];
+        let (head, root) = (&self.heads[head], (self.shape.head as f64).sqrt());
         let query = |x: &Vec<f64>| add(&apply(&head.query, x), &head.query_bias);
         let keys: Rows = inputs.iter().map(|x| apply(&head.key, x)).collect();
-        let row = |(i, x)| {
+        let row = |(x, seen)| {
             let query = query(x);
-            let scores = keys[..=i].iter().map(|key| dot(&query, key) / 8.0);
+            let scores = keys[..seen].iter().map(|key| dot(&query, key) / root);
             scores.collect()
         };
-        inputs.iter().enumerate().map(row).collect()
+        let seen = self.shape.seen(inputs.len());
+        inputs.iter().zip(seen).map(row).collect()
     }
 
-    /// Probabilities of one head: `[i][j]`, j up to i.
+    /// Probabilities of one head: `[i][j]`, j over what i sees.
     pub fn probabilities(&self, head: usize, inputs: &[Vec<f64>]) -> Rows {
         let scores = self.scores(head, inputs);
         scores.iter().map(|row| softmax(row)).collect()
@@ -123,30 +126,26 @@ impl Model {
         (0..inputs.len()).map(token).collect()
     }
 
-    /// A of one head: \[768 x 768\], and a row for the query's bias.
+    /// A of one head: \[width x width\], and a row for the query's bias.
     pub(super) fn score_matrix(&self, head: usize) -> Rows {
-        let head = &self.heads[head];
-        let eighth = |row: &Vec<f64>| row.iter().map(|x| x / 8.0).collect();
-        let keys: Rows = head.key.iter().map(eighth).collect();
+        let (head, root) = (&self.heads[head], (self.shape.head as f64).sqrt());
+        let scaled = |row: &Vec<f64>| row.iter().map(|x| x / root).collect();
+        let keys: Rows = head.key.iter().map(scaled).collect();
         let mut rows = times(&transposed(&head.query), &keys);
         rows.push(mix(&head.query_bias, &keys));
         rows
     }
 
-    /// M of one head: \[outputs x 768\].
+    /// M of one head: \[outputs x width\].
     pub(super) fn output_matrix(&self, head: usize) -> Rows {
-        let value = &self.heads[head].value;
+        let (value, width) = (&self.heads[head].value, self.shape.head);
         match &self.output {
             Some((rows, _)) => {
-                let columns = head * HEAD..(head + 1) * HEAD;
+                let columns = head * width..(head + 1) * width;
                 let own: Rows = rows.iter().map(|row| row[columns.clone()].into()).collect();
                 times(&own, value)
             }
-            None => {
-                let zero = vec![0.0; WIDTH];
-                let row = |i: usize| value.get(i.wrapping_sub(head * HEAD)).unwrap_or(&zero);
-                (0..self.outputs()).map(|i| row(i).clone()).collect()
-            }
+            None => value.clone(),
         }
     }
 
@@ -163,13 +162,15 @@ impl Model {
 
 impl Head {
     /// The key's bias adds the same to all scores of a token: softmax does not see it.
-    fn new(draw: &mut Draw) -> Self {
+    fn new(shape: Shape, draw: &mut Draw) -> Self {
+        let Shape { head, width, .. } = shape;
+        let spread = Shape::spread(width);
         Self {
-            query: draw.rows(HEAD, WIDTH, QUERY),
-            query_bias: draw.vector(HEAD, BIAS),
-            key: draw.rows(HEAD, WIDTH, QUERY),
-            value: draw.rows(HEAD, WIDTH, VALUE),
-            value_bias: draw.vector(HEAD, BIAS),
+            query: draw.rows(head, width, QUERY * spread),
+            query_bias: draw.vector(head, BIAS),
+            key: draw.rows(head, width, QUERY * spread),
+            value: draw.rows(head, width, VALUE * spread),
+            value_bias: draw.vector(head, BIAS),
         }
     }
 }

@@ -7,8 +7,8 @@ use cipherformer_circuit::transformer::MARGIN;
 use cipherformer_circuit::{GUARD_LOG2, ParameterSet, Precision, RESPONSE_HALF_RANGE};
 use cipherformer_fhe::{EncryptedScores, SecretKey};
 
-use super::BLOCK;
-use super::model::{Model, Rows, WIDTH};
+use super::Shape;
+use super::model::{Model, Rows};
 use super::softmax::{Softmax, SoftmaxRange};
 
 /// Largest integer of a token's vector in its GGSW: what noise of probabilities and scores is multiplied by.
@@ -25,11 +25,12 @@ const CALIBRATION: u64 = 64;
 
 /// A model in integers, with the scales of everything between.
 pub struct Plan {
-    /// How many tokens.
-    pub(super) tokens: usize,
-    /// A of every head, \[769 x 768\].
+    pub(super) shape: Shape,
+    /// How many tokens each token sees.
+    pub(super) seen: Vec<usize>,
+    /// A of every head, \[width + 1 x width\].
     pub(super) scores: Vec<IntMatrix>,
-    /// M of every head, \[outputs x 768\].
+    /// M of every head, \[outputs x width\].
     pub(super) outputs: Vec<IntMatrix>,
     /// What every output begins with, on the torus.
     pub(super) output_bias: Vec<f64>,
@@ -57,7 +58,7 @@ impl Ranges {
         let mut ranges = Self::default();
         for seed in 0..CALIBRATION {
             // Far from the seeds of inputs to measure.
-            let inputs = Model::inputs(tokens, seed + (1 << 32));
+            let inputs = Model::inputs_of(model.shape, tokens, seed + (1 << 32));
             ranges.input = ranges.input.max(largest(&inputs));
             let squares = |x: &Vec<f64>| x.iter().map(|x| x * x).sum::<f64>();
             ranges.squares = inputs.iter().map(squares).fold(ranges.squares, f64::max);
@@ -79,25 +80,17 @@ impl Plan {
     /// Fewer than 2 tokens, or more than 16.
     pub fn new(model: &Model, tokens: usize, parameters: &ParameterSet) -> Result<Self> {
         ensure!((2..=16).contains(&tokens), "between 2 and 16 tokens");
-        let heads = 0..model.heads.len();
+        let (shape, heads) = (model.shape, 0..model.heads.len());
         let ranges = Ranges::calibrate(model, tokens);
         let input_step = ranges.input / INPUT_LIMIT;
         let squares = ranges.squares / (input_step * input_step);
 
-        let mut scores: Vec<Rows> = heads.clone().map(|h| model.score_matrix(h)).collect();
-        // The query's bias multiplies a 1, which is this integer in the GGSW.
-        let one = constant_one(input_step) as f64 * input_step;
-        for matrix in &mut scores {
-            matrix[WIDTH].iter_mut().for_each(|x| *x /= one);
-        }
-        let score_step = scores.iter().map(|m| largest(m)).fold(0.0, f64::max) / SCORE_LIMIT;
-        let scores: Vec<IntMatrix> = scores.iter().map(|m| integers(m, score_step)).collect();
+        let (scores, score_step) = rounded(&score_rows(model, input_step), SCORE_LIMIT);
         let outputs: Vec<Rows> = heads.map(|h| model.output_matrix(h)).collect();
-        let output_step = outputs.iter().map(|m| largest(m)).fold(0.0, f64::max) / OUTPUT_LIMIT;
-        let outputs: Vec<IntMatrix> = outputs.iter().map(|m| integers(m, output_step)).collect();
+        let (outputs, output_step) = rounded(&outputs, OUTPUT_LIMIT);
 
         let product = heaviest(&scores) * parameters.fresh_variance()
-            + parameters.merging_variance(parameters.ring_dimension / BLOCK);
+            + parameters.merging_variance(parameters.ring_dimension / shape.block);
         let noise = parameters.external_product_variance(squares, product);
         let room = RESPONSE_HALF_RANGE
             - guard_in_stds(GUARD_LOG2)
@@ -105,9 +98,11 @@ impl Plan {
         ensure!(room > 0.0, "the outputs' noise leaves no room for outputs");
         let output_scale = room / (ranges.output * MARGIN);
         let unit = output_scale * input_step * output_step;
-        let softmax = Softmax::new(tokens, ranges.softmax, noise, unit, parameters);
+        let seen = shape.seen(tokens);
+        let softmax = Softmax::new(&seen, ranges.softmax, noise, unit, parameters);
         Ok(Self {
-            tokens,
+            shape,
+            seen,
             scores,
             outputs,
             output_bias: model
@@ -120,6 +115,13 @@ impl Plan {
             input_step,
             output_scale,
         })
+    }
+
+    /// Who sees whom: (i, j), row after row.
+    pub(super) fn pairs(&self) -> Vec<(usize, usize)> {
+        let rows = self.seen.iter().enumerate();
+        rows.flat_map(|(i, &seen)| (0..seen).map(move |j| (i, j)))
+            .collect()
     }
 
     /// How many LUTs an evaluation takes.
@@ -143,6 +145,25 @@ impl Plan {
         integers.push(constant_one(self.input_step));
         integers
     }
+}
+
+/// A of every head, for inputs whose integers stand for so much.
+fn score_rows(model: &Model, input_step: f64) -> Vec<Rows> {
+    // The query's bias multiplies a 1, which is this integer in the GGSW.
+    let one = constant_one(input_step) as f64 * input_step;
+    let head = |head| {
+        let mut matrix = model.score_matrix(head);
+        matrix[model.shape.width].iter_mut().for_each(|x| *x /= one);
+        matrix
+    };
+    (0..model.heads.len()).map(head).collect()
+}
+
+/// Matrices in integers up to a limit, and what one of these stands for.
+fn rounded(matrices: &[Rows], limit: f64) -> (Vec<IntMatrix>, f64) {
+    let step = matrices.iter().map(|m| largest(m)).fold(0.0, f64::max) / limit;
+    let rounded = matrices.iter().map(|m| integers(m, step)).collect();
+    (rounded, step)
 }
 
 fn constant_one(input_step: f64) -> i64 {
@@ -180,5 +201,5 @@ fn largest(rows: &[Vec<f64>]) -> f64 {
 
 fn integers(rows: &[Vec<f64>], step: f64) -> IntMatrix {
     let data = rows.iter().flatten().map(|x| (x / step).round() as i8);
-    IntMatrix::new(rows.len(), WIDTH, data.collect()).expect("rows of one width")
+    IntMatrix::new(rows.len(), rows[0].len(), data.collect()).expect("rows of one width")
 }

@@ -1,4 +1,4 @@
-//! Causal softmax of one head by LUTs that survive noise.
+//! Softmax of one head's rows, causal or not, by LUTs that survive noise.
 //!
 //! `p_j = exp(s_j - log sum exp s)`. A sum of exponentials would span orders of magnitude, and noise at the
 //! logarithm's input would drown all but the largest. Instead scores meet in pairs, as in a tournament:
@@ -24,6 +24,8 @@ pub(super) struct Softmax {
     rounds: Vec<Round>,
     /// Scores, then logarithms of sums, to arguments of the exponential, but for rows of one.
     exponents: IntMatrix,
+    /// Whether the first row is one of one.
+    single: bool,
     /// Torus units per real unit of the exponential's argument, and its range's middle in torus units.
     scale: f64,
     middle: f64,
@@ -66,39 +68,33 @@ impl SoftmaxRange {
 }
 
 impl Softmax {
-    /// For rows of 1 to `tokens` scores, whose noise has the variance `noise` at [`Softmax::score_scale`].
+    /// For rows of so many scores, whose noise has the variance `noise` at [`Softmax::score_scale`]; only the first may be
+    /// a row of one.
     pub(super) fn new(
-        tokens: usize,
+        lengths: &[usize],
         range: SoftmaxRange,
         noise: f64,
         unit: f64,
         parameters: &ParameterSet,
     ) -> Self {
-        let rounds = rounds(tokens);
-        let carried = carried_variance(tokens, noise, parameters) + parameters.lut_input_variance();
+        let rounds = rounds(lengths);
+        let carried = carried_variance(rounds, noise, parameters) + parameters.lut_input_variance();
         let room = LUT_HALF_RANGE - guard_in_stds(GUARD_LOG2) * carried.sqrt();
         // A difference is at most `range.difference` either way, an exponent between 0 and -`range.exponent`.
         let scale = room / range.difference.max(range.exponent);
-        let mut lengths: Vec<usize> = (1..=tokens).collect();
-        let count: usize = lengths.iter().sum();
+        let mut left = lengths.to_vec();
         let rounds: Vec<Round> = (0..rounds)
             .map(|round| {
                 let own = scale * f64::from(1 << round) / f64::from(1 << (rounds - 1));
-                let built = Round::new(&lengths, 1 << (rounds - 1 - round), [scale, 2.0 * own]);
-                lengths.iter_mut().for_each(|n| *n = n.div_ceil(2));
+                let built = Round::new(&left, 1 << (rounds - 1 - round), [scale, 2.0 * own]);
+                left.iter_mut().for_each(|n| *n = n.div_ceil(2));
                 built
             })
             .collect();
-        let factor = 1i8 << rounds.len();
-        let mut exponents = vec![0; (count - 1) * (count + tokens)];
-        let pairs = (1..tokens).flat_map(|i| (0..=i).map(move |j| (i, j)));
-        for (row, (i, j)) in exponents.chunks_mut(count + tokens).zip(pairs) {
-            row[i * (i + 1) / 2 + j] = factor;
-            row[count + i] = -1;
-        }
         Self {
+            exponents: exponents(lengths, 1 << rounds.len()),
+            single: lengths[0] == 1,
             rounds,
-            exponents: IntMatrix::new(count - 1, count + tokens, exponents).expect("it fits"),
             scale: 2.0 * scale,
             middle: scale * range.exponent,
             unit,
@@ -116,7 +112,7 @@ impl Softmax {
         meetings.sum::<usize>() + self.exponents.rows()
     }
 
-    /// Probabilities of every head, from its scores: row after row, the first row's 1 included.
+    /// Probabilities of every head, from its scores: row after row, the 1 of a row of one included.
     pub(super) fn apply(
         &self,
         scores: &[Scalars],
@@ -131,6 +127,9 @@ impl Softmax {
         let exponential = |x: f64| unit * ((x - middle) / scale).min(0.0).exp();
         let precision = Precision::Full; // the products with inputs that follow ask for it
         let others = lut_each(exponential, precision, &arguments, key)?;
+        if !self.single {
+            return Ok(others);
+        }
         let heads = scores.iter().zip(&others);
         heads
             .map(|(scores, others)| {
@@ -182,13 +181,32 @@ impl Round {
 }
 
 /// How many rounds the longest row takes.
-fn rounds(tokens: usize) -> usize {
-    tokens.next_power_of_two().ilog2() as usize
+fn rounds(lengths: &[usize]) -> usize {
+    let longest = lengths.iter().copied().fold(1, usize::max);
+    longest.next_power_of_two().ilog2() as usize
+}
+
+/// \[exponents x (scores + rows)\]: a row's scores, times this factor, less the logarithm of its sum.
+fn exponents(lengths: &[usize], factor: i8) -> IntMatrix {
+    let count: usize = lengths.iter().sum();
+    let columns = count + lengths.len();
+    let (mut exponents, mut score) = (Vec::new(), 0);
+    for (i, &length) in lengths.iter().enumerate() {
+        for _ in 0..length {
+            let mut row = vec![0; columns];
+            (row[score], row[count + i]) = (factor, -1);
+            score += 1;
+            if length > 1 {
+                exponents.extend(row);
+            }
+        }
+    }
+    IntMatrix::new(exponents.len() / columns, columns, exponents).expect("it fits")
 }
 
 /// Largest variance of the noise that the exponential's argument, or a difference, carries.
-fn carried_variance(tokens: usize, noise: f64, parameters: &ParameterSet) -> f64 {
-    let rounds = rounds(tokens) as i32;
+fn carried_variance(rounds: usize, noise: f64, parameters: &ParameterSet) -> f64 {
+    let rounds = rounds as i32;
     let lut = parameters.lut_output_variance(Precision::Coarse);
     let (mut value, mut largest) = (noise, 0.0f64);
     for round in 0..rounds {

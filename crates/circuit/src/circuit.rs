@@ -105,8 +105,16 @@ impl Circuit {
         vocabulary: Vocabulary,
         body: impl Into<Body>,
     ) -> Result<Self, CircuitError> {
-        let body = body.into();
         let parameters = find_parameters(&description.parameter_set)?;
+        Self::under(parameters, description, vocabulary, body.into())
+    }
+
+    fn under(
+        parameters: &'static ParameterSet,
+        description: Description,
+        vocabulary: Vocabulary,
+        body: Body,
+    ) -> Result<Self, CircuitError> {
         let positions = body.lower(parameters)?;
         check_sizes(&description, &vocabulary, &body)?;
         let manifest = manifest(description, &vocabulary, &body, &positions);
@@ -130,14 +138,19 @@ impl Circuit {
     /// # Errors
     /// Whatever [`Circuit::new`] refuses.
     pub fn with_parameters(&self, parameter_set: &str) -> Result<Self, CircuitError> {
+        self.with_set(find_parameters(parameter_set)?)
+    }
+
+    /// The same under a set that need not be secure.
+    pub(crate) fn with_set(&self, set: &'static ParameterSet) -> Result<Self, CircuitError> {
         let manifest = &self.manifest;
         let description = Description {
             name: manifest.name.clone(),
             description: manifest.description.clone(),
-            parameter_set: parameter_set.to_owned(),
+            parameter_set: set.name.to_owned(),
             labels: manifest.output.labels.clone(),
         };
-        Self::new(description, self.vocabulary.clone(), self.body.clone())
+        Self::under(set, description, self.vocabulary.clone(), self.body.clone())
     }
 
     /// The public part.

@@ -7,7 +7,9 @@ use crate::cost::{self, Speed};
 use crate::graph::{Node, Op, Value};
 use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE};
 use crate::noise::failure_log2;
-use crate::parameters::{ParameterSet, Precision, REQUEST_BODY_BITS};
+use crate::parameters::{
+    KEY_SWITCH_BODY_BITS, ParameterSet, Precision, REQUEST_BODY_BITS, RING_KEY_BODY_BITS,
+};
 
 /// Predicted cost and noise of one layer.
 #[derive(Clone, Debug, Serialize)]
@@ -220,15 +222,25 @@ impl ParameterSet {
             * self.bootstrap_polynomial_size
     }
 
-    /// Size of a seeded evaluation key: masks are expanded from a seed, so only bodies count, those of
-    /// the bootstrapping key at `key_body_bits` each, those of the key switch, which is modulo 2^32, at 32.
+    /// Body coefficients of a key-switching key.
+    pub fn key_switch_key_bodies(&self) -> usize {
+        self.ring_dimension * self.key_switch.levels as usize
+    }
+
+    /// Body coefficients of one packing key, or of the product key.
+    pub fn ring_key_bodies(&self) -> usize {
+        self.ring_dimension * self.ring_key_switch.levels as usize
+    }
+
+    /// Size of a seeded evaluation key: masks are expanded from a seed, so only bodies count, each rounded.
     pub fn evaluation_key_bytes(&self) -> usize {
-        let bootstrap_bits = self.bootstrap_key_bodies() * self.key_body_bits as usize;
-        let key_switch = self.ring_dimension * self.key_switch.levels as usize;
-        // One for each automorphism of packing, one for products.
-        let ring_keys = self.ring_dimension.ilog2() as usize + 1;
-        let ring = ring_keys * self.ring_key_switch.levels as usize * self.ring_dimension;
-        8 * (bootstrap_bits.div_ceil(64) + ring) + 4 * key_switch
+        let packed = |bodies: usize, bits: u32| 8 * (bodies * bits as usize).div_ceil(64);
+        // One for each automorphism of packing.
+        let packing = self.ring_dimension.ilog2() as usize;
+        packed(self.bootstrap_key_bodies(), self.key_body_bits)
+            + packed(self.key_switch_key_bodies(), KEY_SWITCH_BODY_BITS)
+            + packed(packing * self.ring_key_bodies(), RING_KEY_BODY_BITS)
+            + packed(self.ring_key_bodies(), RING_KEY_BODY_BITS)
     }
 
     /// Size of an encrypted bag over this many entries, seeded.

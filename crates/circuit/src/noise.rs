@@ -4,7 +4,10 @@
 //! `crates/fhe/tests/noise/`. Secret keys are binary with uniform bits, hence `E[s^2] = 1/2`
 //! and `Var[s] = 1/4` below; the small key's bits are 1 less often where they come in blocks.
 
-use crate::parameters::{Decomposition, ParameterSet, Precision, REQUEST_BODY_BITS};
+use crate::parameters::{
+    Decomposition, KEY_SWITCH_BODY_BITS, ParameterSet, Precision, REQUEST_BODY_BITS,
+    RING_KEY_BODY_BITS,
+};
 
 /// Mantissa bits that a 64-bit floating-point FFT loses on a 64-bit torus: 64 - 53.
 const FFT_LOST_BITS: f64 = 11.0;
@@ -18,8 +21,7 @@ impl ParameterSet {
     /// Of a request's ring ciphertext, per coefficient: fresh noise, and what rounding the body to
     /// [`REQUEST_BODY_BITS`] adds.
     pub fn request_variance(&self) -> f64 {
-        let step = (-f64::from(REQUEST_BODY_BITS)).exp2();
-        self.fresh_variance() + step * step / 12.0
+        self.fresh_variance() + rounded_to(REQUEST_BODY_BITS)
     }
 
     /// Added to each body coefficient of the bootstrapping key by rounding it to `key_body_bits`.
@@ -27,8 +29,12 @@ impl ParameterSet {
         if self.key_body_bits == 64 {
             return 0.0; // nothing is rounded off
         }
-        let step = (-f64::from(self.key_body_bits)).exp2();
-        step * step / 12.0
+        rounded_to(self.key_body_bits)
+    }
+
+    /// Of packing and product keys, with what rounding their bodies adds.
+    fn ring_key_variance(&self) -> f64 {
+        self.ring_noise.variance() + rounded_to(RING_KEY_BODY_BITS)
     }
 
     /// Added by the LWE key switch to the small key (Chillotti et al., "TFHE", J. Cryptology
@@ -37,8 +43,8 @@ impl ParameterSet {
     pub fn key_switch_variance(&self) -> f64 {
         let (dimension, gadget) = (self.ring_dimension as f64, self.key_switch);
         let digits = f64::from(gadget.levels) * gadget.tied_digit_variance();
-        dimension * digits * self.lwe_noise.variance()
-            + dimension * gadget.rounding_variance() / 4.0
+        let key = self.lwe_noise.variance() + rounded_to(KEY_SWITCH_BODY_BITS);
+        dimension * digits * key + dimension * gadget.rounding_variance() / 4.0
     }
 
     /// Added by the modulus switch to 2N, with the mean of the mask's rounding errors taken off the body
@@ -96,7 +102,7 @@ impl ParameterSet {
                 f64::from(2 * bits).exp2() / f64::from(2 * gadget.base_log).exp2()
             })
             .sum();
-        let key = filled * dimension * gadget.digit_variance() * self.ring_noise.variance();
+        let key = filled * dimension * gadget.digit_variance() * self.ring_key_variance();
         let rounding = dimension * gadget.rounding_variance() / 2.0;
         let fft = filled / f64::from(gadget.levels) * fft_variance(1.0, dimension, gadget);
         (key, rounding + fft)
@@ -172,7 +178,7 @@ impl ParameterSet {
         let phase = (dimension / 4.0 + 1.0) / 12.0;
         let wrapped = (modulus as f64).powi(2) * phase * (energy_a + energy_b);
         let digits = f64::from(gadget.levels) * gadget.digit_variance();
-        let key = dimension * digits * self.ring_noise.variance();
+        let key = dimension * digits * self.ring_key_variance();
         let rounding = 2.0 * dimension * dimension * gadget.rounding_variance();
         wrapped + key + rounding + fft_variance(1.0, dimension, gadget)
     }
@@ -201,6 +207,11 @@ impl ParameterSet {
         let step = (-f64::from(self.response_modulus_log)).exp2();
         (self.ring_dimension as f64 / 2.0 + 1.0) / 12.0 * step * step
     }
+}
+
+/// Variance of what rounding a torus element to so many bits adds.
+fn rounded_to(bits: u32) -> f64 {
+    f64::from(-2 * bits as i32).exp2() / 12.0
 }
 
 /// Variance that a 64-bit floating-point FFT adds to a decomposed polynomial times a key of k masks and

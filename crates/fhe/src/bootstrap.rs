@@ -46,9 +46,12 @@ pub(crate) fn bootstrap(
         });
     }
     let mut output = vec![0; count * size.0];
-    let batch = BATCH
-        .min(count.div_ceil(rayon::current_num_threads()))
-        .max(1);
+    // As many batches for every thread, of nearly the same size.
+    let batches = count
+        .max(1)
+        .div_ceil(BATCH)
+        .next_multiple_of(rayon::current_num_threads());
+    let batch = count.div_ceil(batches).max(1);
     let finished = AtomicUsize::new(0);
     output
         .par_chunks_mut(batch * size.0)

@@ -9,22 +9,19 @@
 //! Everything is modulo 2^32: the key's noise is at least 2^12 times coarser than 2^-32 in every secure set.
 
 use cipherformer_circuit::ParameterSet;
-use cipherformer_circuit::parameters::Decomposition;
+use cipherformer_circuit::parameters::{Decomposition, KEY_SWITCH_BODY_BITS};
 use tfhe::core_crypto::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::convert::{self, round_to_32_bits, rounded_shift};
 use crate::fft::{Fourier, Transform, add_product};
 use crate::keys::SecretKey;
+use crate::keys::bodies::SeededBodies;
 use crate::simd::vectorized;
-use crate::wire;
 
 /// Makes the key-switching key, seeded, modulo 2^32: for every piece of the ring key and every digit, the first digit
 /// first, the piece as a polynomial times what the digit stands for.
-pub(crate) fn generate(
-    secret: &SecretKey,
-    seeder: &mut dyn Seeder,
-) -> SeededGlweCiphertextListOwned<u32> {
+pub(crate) fn generate(secret: &SecretKey, seeder: &mut dyn Seeder) -> SeededBodies {
     let parameters = secret.parameters();
     let size = parameters.key_switch_polynomial_size();
     let mut small = Zeroizing::new(vec![0u32; size]);
@@ -55,16 +52,13 @@ pub(crate) fn generate(
         TUniform::new(parameters.lwe_noise.bound_log2 - 32),
         seeder,
     );
-    list
+    let bodies: Vec<u64> = list.as_ref().iter().map(|&x| u64::from(x) << 32).collect();
+    SeededBodies::new(list.compression_seed(), &bodies, KEY_SWITCH_BODY_BITS)
 }
 
-/// Whether a key from outside has the seed and the shape that [`generate`] gives it.
-pub(crate) fn fits(key: &SeededGlweCiphertextListOwned<u32>, parameters: &ParameterSet) -> bool {
-    wire::from_the_beginning(&key.compression_seed())
-        && key.glwe_size() == convert::RING_GLWE_SIZE
-        && key.polynomial_size().0 == parameters.key_switch_polynomial_size()
-        && key.ciphertext_modulus() == CiphertextModulus::<u32>::new_native()
-        && key.as_ref().len() == parameters.ring_dimension * parameters.key_switch.levels as usize
+/// Whether a key from outside has the seed and the length that [`generate`] gives it.
+pub(crate) fn fits(key: &SeededBodies, parameters: &ParameterSet) -> bool {
+    key.fits(parameters.key_switch_key_bodies(), KEY_SWITCH_BODY_BITS)
 }
 
 /// Key-switching key with its masks, ready for use.
@@ -80,12 +74,18 @@ pub(crate) struct KeySwitchKey {
 pub(crate) type SmallLwe = Vec<u32>;
 
 impl KeySwitchKey {
-    pub(crate) fn expand(
-        seeded: SeededGlweCiphertextListOwned<u32>,
-        parameters: &'static ParameterSet,
-    ) -> Self {
-        let list = seeded.decompress_into_glwe_ciphertext_list();
-        let size = list.polynomial_size();
+    pub(crate) fn expand(seeded: SeededBodies, parameters: &'static ParameterSet) -> Self {
+        let count = parameters.key_switch_key_bodies();
+        let (seed, bodies) = seeded.expand(count, KEY_SWITCH_BODY_BITS);
+        let size = PolynomialSize(parameters.key_switch_polynomial_size());
+        let list = SeededGlweCiphertextList::from_container(
+            bodies.iter().map(|&x| (x >> 32) as u32).collect::<Vec<_>>(),
+            convert::RING_GLWE_SIZE,
+            size,
+            seed,
+            CiphertextModulus::<u32>::new_native(),
+        );
+        let list = list.decompress_into_glwe_ciphertext_list();
         let mut transform = Transform::new(size);
         let (mut masks, mut bodies) = (Vec::new(), Vec::new());
         for ciphertext in list.as_ref().chunks(2 * size.0) {

@@ -9,6 +9,8 @@ mod transformer;
 pub(crate) use classifier::lower_classifier;
 pub(crate) use transformer::lower_transformer;
 
+use std::sync::LazyLock;
+
 use crate::graph::{Node, NodeId, Op, Value};
 use crate::noise::guard_in_stds;
 use crate::parameters::ParameterSet;
@@ -47,7 +49,8 @@ fn rounded(scale: f64) -> f64 {
 
 /// What is left of half a range when the guard band for this noise is taken off; negative if nothing.
 fn room(half_range: f64, variance: f64) -> f64 {
-    half_range - guard_in_stds(GUARD_LOG2) * variance.sqrt()
+    static GUARD: LazyLock<f64> = LazyLock::new(|| guard_in_stds(GUARD_LOG2));
+    half_range - *GUARD * variance.sqrt()
 }
 
 /// The part of half a range that the guard band for this noise takes.

@@ -13,6 +13,12 @@ pub use sets::*;
 /// Bits of each body coefficient that a request carries; masks travel as a seed.
 pub const REQUEST_BODY_BITS: u32 = 32;
 
+/// Bits of each body coefficient of packing and product keys as sent; masks travel as a seed.
+pub const RING_KEY_BODY_BITS: u32 = 46;
+
+/// The same of key-switching keys, whose noise is coarse.
+pub const KEY_SWITCH_BODY_BITS: u32 = 20;
+
 /// A bounded uniform noise distribution: integers of `[-2^b, 2^b]`, the two ends half as likely.
 ///
 /// Unlike a Gaussian it cannot produce a rare large error, so a bound on it is a certainty.

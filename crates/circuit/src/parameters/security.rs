@@ -39,7 +39,7 @@ fn line(block: usize) -> Option<Line> {
 pub fn minimal_log2_std(dimension: usize, block: usize) -> Option<f64> {
     let line = line(block)?;
     let known = block == 1 || BLOCK_DIMENSIONS.contains(&dimension);
-    known.then(|| line.intercept + line.slope * dimension as f64)
+    known.then_some(line.intercept + line.slope * dimension as f64)
 }
 
 /// The smallest dimension, a multiple of the block's length, with 128-bit security under this noise.

@@ -8,7 +8,7 @@ use crate::circuit::{Circuit, FAILURE_LIMIT_LOG2};
 use crate::error::CircuitError;
 use crate::estimate::{LayerEstimate, estimate_at};
 use crate::lower::LUT_HALF_RANGE;
-use crate::parameters::{self, ParameterSet, Precision};
+use crate::parameters::{self, Decomposition, ParameterSet, Precision, TUniform, tuned};
 
 /// Noise may exceed what is tolerated by this much: rounded scales differ from set to set.
 const SLACK: f64 = 1.02;
@@ -65,6 +65,8 @@ pub(super) struct Search {
     pub(super) fit: Vec<Candidate>,
     rejected: Vec<Rejected>,
     shortest_key: Option<usize>,
+    /// Whether a family of sets could do, by its name.
+    families: BTreeMap<String, bool>,
 }
 
 impl Search {
@@ -83,8 +85,54 @@ impl Search {
             self.reject(set, goal, "every LUT", bits, reason);
             return Ok(());
         }
-        match assess(circuit, set, tolerance, goal) {
-            Ok(candidate) => self.weigh(candidate, set, goal),
+        if !self.family_could_do(circuit, set, tolerance, goal)? {
+            return Ok(());
+        }
+        let outcome = assess(circuit, named(set), tolerance, goal);
+        self.judge(outcome, set, goal).map(|_| ())
+    }
+
+    /// Tries, once for all sets that differ in their small keys only, a key that has less noise than any: what will not do
+    /// under it will not do under any of them.
+    fn family_could_do(
+        &mut self,
+        circuit: &Circuit,
+        set: &ParameterSet,
+        tolerance: &Tolerance,
+        goal: &Goal,
+    ) -> Result<bool, CircuitError> {
+        let ideal = ParameterSet {
+            lwe_dimension: 600,
+            lwe_block: 3,
+            lwe_noise: TUniform { bound_log2: 32 },
+            key_switch: Decomposition {
+                base_log: 1,
+                levels: 18,
+            },
+            ..*named(set)
+        };
+        let family = tuned::name(&ideal);
+        if let Some(&could) = self.families.get(&family) {
+            return Ok(could);
+        }
+        let lowered: &'static ParameterSet = Box::leak(Box::new(ideal));
+        let before = self.fit.len();
+        let outcome = assess(circuit, lowered, tolerance, goal);
+        let could = self.judge(outcome, set, goal)?;
+        self.fit.truncate(before); // it is no candidate itself
+        self.families.insert(family, could);
+        Ok(could)
+    }
+
+    /// Takes or rejects a set; whether its noise will do.
+    fn judge(
+        &mut self,
+        outcome: Result<Candidate, CircuitError>,
+        set: &ParameterSet,
+        goal: &Goal,
+    ) -> Result<bool, CircuitError> {
+        match outcome {
+            Ok(candidate) => return Ok(self.weigh(candidate, set, goal)),
             Err(CircuitError::NoRoom { layer, bits }) => {
                 let reason = format!("{layer}: no room for the guard band, by {bits:.1} bits");
                 self.reject(set, goal, &layer, bits, reason);
@@ -97,10 +145,10 @@ impl Search {
             }
             Err(other) => return Err(other),
         }
-        Ok(())
+        Ok(false)
     }
 
-    fn weigh(&mut self, candidate: Candidate, set: &ParameterSet, goal: &Goal) {
+    fn weigh(&mut self, candidate: Candidate, set: &ParameterSet, goal: &Goal) -> bool {
         let limit = &candidate.limited_by;
         if limit.excess_bits > 0.0 {
             let (layer, bits) = (limit.layer.clone(), limit.excess_bits);
@@ -108,7 +156,9 @@ impl Search {
             let reason =
                 format!("{layer}: noise of {noise:.3} %, at most {most:.3} % are tolerated");
             self.reject(set, goal, &layer, bits, reason);
-        } else if candidate.key_bytes > goal.key_bytes {
+            return false;
+        }
+        if candidate.key_bytes > goal.key_bytes {
             let shortest = self.shortest_key.unwrap_or(usize::MAX);
             self.shortest_key = Some(shortest.min(candidate.key_bytes));
         } else if self
@@ -118,6 +168,7 @@ impl Search {
         {
             self.fit.push(candidate);
         }
+        true
     }
 
     /// Remembers for each operation the set that comes closest.
@@ -166,22 +217,26 @@ fn differ(a: &Candidate, b: &Candidate) -> bool {
     (a.lut_seconds / b.lut_seconds - 1.0).abs() > 0.02
 }
 
+/// The set as it is found by name.
+fn named(set: &ParameterSet) -> &'static ParameterSet {
+    let name = name(set);
+    parameters::by_name(&name).unwrap_or_else(|| unreachable!("{name} is sound"))
+}
+
 /// Lowers a circuit under a set, and looks at every operation's noise.
 fn assess(
     circuit: &Circuit,
-    set: &ParameterSet,
+    set: &'static ParameterSet,
     tolerance: &Tolerance,
     goal: &Goal,
 ) -> Result<Candidate, CircuitError> {
-    let name = name(set);
-    let set = parameters::by_name(&name).unwrap_or_else(|| unreachable!("{name} is sound"));
-    let circuit = circuit.with_parameters(set.name)?;
+    let circuit = circuit.with_set(set)?;
     let estimate = estimate_at(&circuit, &goal.speed);
     let verdicts = estimate.layers.iter();
     let verdicts = verdicts.filter_map(|layer| tolerance.verdict(layer));
     let limited_by = verdicts.max_by(|a, b| a.excess_bits.total_cmp(&b.excess_bits));
     Ok(Candidate {
-        parameter_set: name,
+        parameter_set: set.name.to_owned(),
         seconds: estimate.predicted_seconds_per_core,
         lut_seconds: set.lut_seconds(Precision::Full, &goal.speed),
         key_bytes: estimate.evaluation_key_bytes,

@@ -1,4 +1,4 @@
-//! The evaluation key as the client sends it: seeded, so that only bodies travel, the longest rounded.
+//! The evaluation key as the client sends it: seeded, so that only bodies travel, rounded.
 
 use cipherformer_circuit::ParameterSet;
 use serde::{Deserialize, Serialize};
@@ -8,7 +8,8 @@ use tfhe_versionable::{Versionize, VersionsDispatch};
 use crate::error::FheError;
 use crate::key_switch as lwe_key_switch;
 use crate::keys::SecretKey;
-use crate::keys::bootstrap::SeededBootstrapKey;
+use crate::keys::bodies::SeededBodies;
+use crate::keys::bootstrap;
 use crate::ring::{automorphism, key_switch, product};
 use crate::wire;
 
@@ -22,10 +23,10 @@ const WHAT: &str = "evaluation key";
 #[versionize(SeededEvaluationKeyVersions)]
 pub struct SeededEvaluationKey {
     pub(super) parameter_set: String,
-    pub(super) bootstrap: SeededBootstrapKey,
-    pub(super) key_switch: SeededGlweCiphertextListOwned<u32>,
-    pub(super) automorphisms: SeededGlweCiphertextListOwned<u64>,
-    pub(super) relinearization: SeededGlweCiphertextListOwned<u64>,
+    pub(super) bootstrap: SeededBodies,
+    pub(super) key_switch: SeededBodies,
+    pub(super) automorphisms: SeededBodies,
+    pub(super) relinearization: SeededBodies,
 }
 
 #[derive(VersionsDispatch)]
@@ -46,7 +47,7 @@ impl SeededEvaluationKey {
         let mut seeder = new_seeder();
         let seeder = seeder.as_mut();
         step("bootstrapping key");
-        let bootstrap = SeededBootstrapKey::generate(secret, seeder);
+        let bootstrap = bootstrap::generate(secret, seeder);
         step("key-switching key");
         let key_switch = lwe_key_switch::generate(secret, seeder);
         step("packing keys");
@@ -85,7 +86,7 @@ impl SeededEvaluationKey {
     }
 
     fn fits(&self, parameters: &ParameterSet) -> bool {
-        self.bootstrap.fits(parameters)
+        bootstrap::fits(&self.bootstrap, parameters)
             && lwe_key_switch::fits(&self.key_switch, parameters)
             && key_switch::fits(
                 &self.automorphisms,
@@ -119,20 +120,17 @@ mod tests {
                 "{what}: {error:?}"
             );
         };
-        refused("few bodies", &|key| key.bootstrap.bodies.truncate(1));
-        refused("no bodies", &|key| key.bootstrap.bodies.clear());
-        refused("many bodies", &|key| key.bootstrap.bodies.push(0));
-        refused("bodies' seed", &|key| {
-            key.bootstrap.seed = later(&key.bootstrap.seed);
-        });
-        for (what, changed) in changed_lists(&key.key_switch) {
-            refused(what, &|key| key.key_switch = changed.clone());
-        }
-        for (what, changed) in changed_lists(&key.automorphisms) {
-            refused(what, &|key| key.automorphisms = changed.clone());
-        }
-        for (what, changed) in changed_lists(&key.relinearization) {
-            refused(what, &|key| key.relinearization = changed.clone());
+        let parts: [(&str, fn(&mut SeededEvaluationKey) -> &mut SeededBodies); 4] = [
+            ("bootstrapping key", |key| &mut key.bootstrap),
+            ("key-switching key", |key| &mut key.key_switch),
+            ("packing keys", |key| &mut key.automorphisms),
+            ("product key", |key| &mut key.relinearization),
+        ];
+        for (what, part) in parts {
+            refused(what, &|key| part(key).bodies.truncate(1));
+            refused(what, &|key| part(key).bodies.clear());
+            refused(what, &|key| part(key).bodies.push(0));
+            refused(what, &|key| part(key).seed = later(&part(key).seed));
         }
     }
 
@@ -140,27 +138,5 @@ mod tests {
         let mut later = seed.clone();
         later.inner.first_index.increment();
         later
-    }
-
-    /// Shorter, never longer: the limit on bytes refuses what has more numbers.
-    fn changed_lists<T: UnsignedInteger>(
-        list: &SeededGlweCiphertextListOwned<T>,
-    ) -> [(&'static str, SeededGlweCiphertextListOwned<T>); 5] {
-        let (glwe, size) = (list.glwe_size(), list.polynomial_size());
-        let (seed, modulus) = (list.compression_seed(), list.ciphertext_modulus());
-        let (all, shorter) = (list.as_ref(), &list.as_ref()[size.0..]);
-        let (glwe_1, half) = (GlweSize(glwe.0 + 1), PolynomialSize(size.0 / 2));
-        let other = CiphertextModulus::new(1 << 30);
-        let new = |numbers: &[T], glwe, size, seed: &CompressionSeed, modulus| {
-            let (numbers, seed) = (numbers.to_vec(), seed.clone());
-            SeededGlweCiphertextList::from_container(numbers, glwe, size, seed, modulus)
-        };
-        [
-            ("length", new(shorter, glwe, size, &seed, modulus)),
-            ("GLWE size", new(all, glwe_1, size, &seed, modulus)),
-            ("polynomial size", new(all, glwe, half, &seed, modulus)),
-            ("seed", new(all, glwe, size, &later(&seed), modulus)),
-            ("modulus", new(all, glwe, size, &seed, other)),
-        ]
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use cipherformer_circuit::ParameterSet;
 
 use crate::key_switch::KeySwitchKey;
-use crate::keys::SeededEvaluationKey;
+use crate::keys::{SeededEvaluationKey, bootstrap};
 use crate::ring::AutomorphismKeys;
 use crate::ring::key_switch::{self, RingKeySwitchKey};
 use crate::rotation::BootstrapKey;
@@ -26,13 +26,14 @@ impl EvaluationKey {
     /// If it was read for other parameters.
     pub fn expand(seeded: SeededEvaluationKey, parameters: &'static ParameterSet) -> Self {
         assert_eq!(seeded.parameter_set, parameters.name);
-        let bootstrap = seeded.bootstrap.expand(parameters);
+        let bootstrap = bootstrap::expand(seeded.bootstrap, parameters);
         Self {
             parameters,
             bootstrap: BootstrapKey::new(&bootstrap, parameters),
             key_switch: KeySwitchKey::expand(seeded.key_switch, parameters),
             automorphisms: AutomorphismKeys::expand(seeded.automorphisms, parameters),
-            relinearization: key_switch::expand(seeded.relinearization, parameters).remove(0),
+            relinearization: key_switch::expand_rounded(seeded.relinearization, 1, parameters)
+                .remove(0),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Keys: the client's secret, and the evaluation key in its two forms.
 
+pub(crate) mod bodies;
 mod bootstrap;
 mod evaluation;
 mod expanded;

@@ -1,10 +1,10 @@
 //! Automorphisms X -> X^k of RLWE ciphertexts, followed by a key switch back to the ring key.
 
 use cipherformer_circuit::ParameterSet;
-use tfhe::core_crypto::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::keys::SecretKey;
+use crate::keys::bodies::SeededBodies;
 use crate::ring::key_switch::{self, RingKeySwitchKey, Workspace};
 
 /// Key-switching keys from S(X^k) to S(X), for k = 2^i + 1, i = 1..=log2 N: what packing needs.
@@ -19,7 +19,7 @@ pub(crate) fn count(parameters: &ParameterSet) -> usize {
 }
 
 /// Encrypts the gadget multiples of `S(X^k)` for every k, seeded.
-pub(crate) fn generate(secret: &SecretKey) -> SeededGlweCiphertextListOwned<u64> {
+pub(crate) fn generate(secret: &SecretKey) -> SeededBodies {
     let key = secret.ring();
     let rotated: Vec<_> = (1..=count(secret.parameters()))
         .map(|i| {
@@ -28,16 +28,13 @@ pub(crate) fn generate(secret: &SecretKey) -> SeededGlweCiphertextListOwned<u64>
             rotated
         })
         .collect();
-    key_switch::generate(secret, &rotated)
+    key_switch::generate_rounded(secret, &rotated)
 }
 
 impl AutomorphismKeys {
-    pub(crate) fn expand(
-        seeded: SeededGlweCiphertextListOwned<u64>,
-        parameters: &ParameterSet,
-    ) -> Self {
+    pub(crate) fn expand(seeded: SeededBodies, parameters: &ParameterSet) -> Self {
         Self {
-            keys: key_switch::expand(seeded, parameters),
+            keys: key_switch::expand_rounded(seeded, count(parameters), parameters),
         }
     }
 

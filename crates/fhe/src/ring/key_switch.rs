@@ -2,7 +2,7 @@
 //! under the ring key.
 
 use cipherformer_circuit::ParameterSet;
-use cipherformer_circuit::parameters::Decomposition;
+use cipherformer_circuit::parameters::{Decomposition, RING_KEY_BODY_BITS};
 use tfhe::core_crypto::prelude::*;
 use zeroize::Zeroizing;
 
@@ -10,7 +10,7 @@ use crate::convert;
 use crate::fft::{Fourier, Transform, add_product};
 use crate::gadget::Gadget;
 use crate::keys::SecretKey;
-use crate::wire;
+use crate::keys::bodies::SeededBodies;
 
 /// Encryptions of one polynomial T under the ring key, times `2^-(base_log * level)` for every level.
 pub(crate) struct RingKeySwitchKey {
@@ -38,18 +38,35 @@ pub(crate) fn generate(
     secret.encrypt_seeded(&messages)
 }
 
-/// Whether a list from outside has the seed and the shape that [`generate`] gives it for `count` polynomials.
-pub(crate) fn fits(
-    list: &SeededGlweCiphertextListOwned<u64>,
+/// The same as [`generate`], bodies rounded for their way.
+pub(crate) fn generate_rounded(
+    secret: &SecretKey,
+    polynomials: &[Zeroizing<Vec<u64>>],
+) -> SeededBodies {
+    let list = generate(secret, polynomials);
+    SeededBodies::new(list.compression_seed(), list.as_ref(), RING_KEY_BODY_BITS)
+}
+
+/// Whether keys from outside have the seed and the length that [`generate_rounded`] gives them for `count` polynomials.
+pub(crate) fn fits(keys: &SeededBodies, count: usize, parameters: &ParameterSet) -> bool {
+    keys.fits(count * parameters.ring_key_bodies(), RING_KEY_BODY_BITS)
+}
+
+/// One key for each of `count` polynomials.
+pub(crate) fn expand_rounded(
+    keys: SeededBodies,
     count: usize,
     parameters: &ParameterSet,
-) -> bool {
-    let ciphertexts = count * parameters.ring_key_switch.levels as usize;
-    wire::from_the_beginning(&list.compression_seed())
-        && list.glwe_size() == convert::RING_GLWE_SIZE
-        && list.polynomial_size() == convert::ring_size(parameters)
-        && list.ciphertext_modulus() == convert::modulus()
-        && list.as_ref().len() == ciphertexts * parameters.ring_dimension
+) -> Vec<RingKeySwitchKey> {
+    let (seed, bodies) = keys.expand(count * parameters.ring_key_bodies(), RING_KEY_BODY_BITS);
+    let list = SeededGlweCiphertextList::from_container(
+        bodies,
+        convert::RING_GLWE_SIZE,
+        convert::ring_size(parameters),
+        seed,
+        convert::modulus(),
+    );
+    expand(list, parameters)
 }
 
 /// One key for each polynomial of a seeded list.

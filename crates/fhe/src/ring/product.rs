@@ -11,12 +11,12 @@
 //! taken modulo 1, the phase `beta - alpha P` has half the variance, and everything below stays small
 //! enough for an f64 FFT, for the least frequency of J, where most of its energy is, is gone.
 
-use tfhe::core_crypto::prelude::*;
 use zeroize::Zeroizing;
 
 use crate::Packed;
 use crate::convert;
 use crate::fft::{Fourier, Transform, add_product, add_scaled_product};
+use crate::keys::bodies::SeededBodies;
 use crate::keys::{EvaluationKey, SecretKey};
 use crate::ring::key_switch::{self, Workspace};
 use crate::ring::{negacyclic, times_ones};
@@ -85,10 +85,10 @@ pub fn multiply(a: &Packed, b: &Packed, modulus: u64, key: &EvaluationKey) -> Pa
 }
 
 /// Encrypts the gadget multiples of P^2, P = 2 S - J, seeded.
-pub(crate) fn generate(secret: &SecretKey) -> SeededGlweCiphertextListOwned<u64> {
+pub(crate) fn generate(secret: &SecretKey) -> SeededBodies {
     let ring = secret.ring();
     let signs = ring.as_ref().iter().map(|bit| (2 * bit).wrapping_sub(1));
     let signs = Zeroizing::new(signs.collect::<Vec<u64>>());
     let square = negacyclic(&signs, &signs);
-    key_switch::generate(secret, &[square])
+    key_switch::generate_rounded(secret, &[square])
 }

@@ -87,13 +87,17 @@ impl Work {
         for (lane, accumulator) in accumulators.iter().enumerate() {
             self.decompose(lane, accumulator);
         }
+        let lanes = self.lanes.each_mut();
         match accumulators.len() {
-            TOGETHER => add_block(levels, self.lanes.each_mut()),
-            _ => {
-                for lane in &mut self.lanes[..accumulators.len()] {
-                    add_block(levels, [lane]);
-                }
+            1 => {
+                let [first, ..] = lanes;
+                add_block(levels, [first]);
             }
+            2 => {
+                let [first, second, _] = lanes;
+                add_block(levels, [first, second]);
+            }
+            _ => add_block(levels, lanes),
         }
         for (lane, accumulator) in self.lanes.iter().zip(accumulators) {
             let sums = lane.sums.chunks(self.size);

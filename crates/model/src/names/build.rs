@@ -51,7 +51,7 @@ pub fn build_names_gpt(
 ) -> Result<NamesFigures, ModelError> {
     let staging = Staging::new(out)?;
     let (model, figures) = train_names(data, recipe, seed)?;
-    let circuit = circuit(model)?;
+    let circuit = circuit(model, "precise-1024")?;
     circuit.save(staging.folder())?;
     let command = regenerate::command(NAMES_GPT, data, out, seed);
     let golden = NamesGolden::new(&circuit, command.clone())?;
@@ -70,8 +70,8 @@ pub fn build_names_gpt(
     Ok(figures)
 }
 
-/// The trained model as a circuit.
-pub(super) fn circuit(model: Transformer) -> Result<Circuit, ModelError> {
+/// The trained model as a circuit under these parameters.
+pub(super) fn circuit(model: Transformer, parameter_set: &str) -> Result<Circuit, ModelError> {
     let letters = ('a'..='z').map(String::from);
     let labels: Vec<String> = std::iter::once(END_MARK.to_owned())
         .chain(letters)
@@ -79,7 +79,7 @@ pub(super) fn circuit(model: Transformer) -> Result<Circuit, ModelError> {
     let description = Description {
         name: NAMES_GPT.to_owned(),
         description: "Continues first names, letter by letter.".to_owned(),
-        parameter_set: "precise-1024".to_owned(),
+        parameter_set: parameter_set.to_owned(),
         labels: labels.clone(),
     };
     let vocabulary = Vocabulary::new(labels, 1, 1)?;

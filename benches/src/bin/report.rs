@@ -1,0 +1,38 @@
+//! Measures everything and writes the book's page of benchmarks.
+//!
+//! `cargo run --release -p cipherformer-benches --bin report`
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Result;
+use cipherformer_benches::report::{Options, write};
+use clap::Parser;
+
+/// Where the peers' script is told to leave its figures.
+const PEERS: &str = "benches/peers/concrete.json";
+
+/// Measure everything and write docs/src/benchmarks.md with its pictures; about ten minutes
+#[derive(Parser)]
+struct Args {
+    /// The folder to write to
+    #[arg(long, default_value = "docs/src")]
+    out: PathBuf,
+    /// How often each side of a comparison is measured
+    #[arg(long, default_value_t = 5)]
+    rounds: usize,
+    /// Figures that benches/peers/concrete_ml.py wrote; left out if there are none
+    #[arg(long, default_value = PEERS)]
+    peers: PathBuf,
+}
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let peers: Option<&Path> = args.peers.exists().then_some(&args.peers);
+    write(
+        &args.out,
+        Options {
+            rounds: args.rounds,
+            peers,
+        },
+    )
+}

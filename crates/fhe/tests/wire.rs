@@ -5,7 +5,8 @@ mod common;
 use std::sync::OnceLock;
 
 use cipherformer_circuit::parameters::{
-    INSECURE_PRECISE, INSECURE_TOY, PRECISE_1024, STANDARD_2048,
+    INSECURE_PRECISE, INSECURE_TOY, KEY_SWITCH_BODY_BITS, PRECISE_1024, RING_KEY_BODY_BITS,
+    STANDARD_2048,
 };
 use cipherformer_circuit::{Function, evaluate};
 use cipherformer_fhe::{
@@ -121,22 +122,26 @@ fn hostile_lengths_are_refused() {
 
 /// Where the lengths of an evaluation key's four parts stand, and what they are.
 fn lengths(key: &[u8]) -> [(usize, usize); 4] {
-    let size = INSECURE_TOY.ring_dimension;
-    let list = size * INSECURE_TOY.ring_key_switch.levels as usize;
-    let bootstrap = INSECURE_TOY.bootstrap_key_bodies() * INSECURE_TOY.key_body_bits as usize / 64;
-    let key_switch = size * INSECURE_TOY.key_switch.levels as usize;
+    let packing = INSECURE_TOY.ring_dimension.ilog2() as usize;
+    let ring = INSECURE_TOY.ring_key_bodies();
+    let bootstrap = (
+        INSECURE_TOY.bootstrap_key_bodies(),
+        INSECURE_TOY.key_body_bits,
+    );
+    let key_switch = (INSECURE_TOY.key_switch_key_bodies(), KEY_SWITCH_BODY_BITS);
     let parts = [
-        (bootstrap, 8),
-        (key_switch, 4),
-        (size.ilog2() as usize * list, 8),
-        (list, 8),
+        bootstrap,
+        key_switch,
+        (packing * ring, RING_KEY_BODY_BITS),
+        (ring, RING_KEY_BODY_BITS),
     ];
     let mut from = 0;
-    parts.map(|(count, word_bytes)| {
+    parts.map(|(bodies, bits)| {
+        let count = (bodies * bits as usize).div_ceil(64);
         let length = (count as u64).to_le_bytes();
         let position = key[from..].windows(8).position(|window| window == length);
         let position = from + position.expect("the number of words stands before them");
-        from = position + 8 + word_bytes * count;
+        from = position + 8 + 8 * count;
         (position, count)
     })
 }

@@ -96,7 +96,7 @@ struct TuneArgs {
     /// Write nothing
     #[arg(long, conflicts_with = "out")]
     dry_run: bool,
-    /// Largest noise at any input, in percent of its range; without it, no operation's noise may grow
+    /// Largest noise at any input, in percent of its range; without it, no operation's noise may grow by more than 2 %
     #[arg(long, value_name = "PERCENT")]
     input_noise: Option<f64>,
     /// Largest evaluation key, in bytes

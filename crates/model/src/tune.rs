@@ -49,10 +49,12 @@ pub fn write_tuned(
     staging.write("test-vectors.json", &vectors(&tuned, source)?)?;
     staging.write(
         "MODEL_CARD.md",
-        &(before(&card).to_owned() + &note(circuit, tuning)),
+        &(before(&card).to_owned() + &note(&card, circuit, tuning)),
     )?;
     staging.publish()
 }
+
+const MEASURED: &str = "the figures above were measured under `";
 
 const HEADING: &str = "\n## Parameters chosen by tuning\n";
 
@@ -61,14 +63,18 @@ fn before(card: &str) -> &str {
     card.split(HEADING).next().unwrap_or(card)
 }
 
-fn note(circuit: &Circuit, tuning: &Tuning) -> String {
+/// Says what was chosen, and under which set the card's figures were measured: that of the first note, if there is one.
+fn note(card: &str, circuit: &Circuit, tuning: &Tuning) -> String {
     let chosen = &tuning.chosen;
+    let first = card
+        .split_once(MEASURED)
+        .and_then(|(_, rest)| rest.split('`').next());
+    let measured = first.unwrap_or(circuit.parameters().name);
     format!(
-        "{HEADING}\n`cipherformer-model tune` chose `{}` among {} candidates; the figures above were measured under `{}`. \
+        "{HEADING}\n`cipherformer-model tune` chose `{}` among {} candidates; {MEASURED}{measured}`. \
          Predicted: worst input noise {:.3} % of the range, failures below 2^{:.1}, an evaluation key of {} bytes.\n",
         chosen.parameter_set,
         tuning.candidates,
-        circuit.parameters().name,
         100.0 * chosen.worst_input_noise,
         chosen.worst_failure_log2,
         chosen.key_bytes

@@ -156,7 +156,7 @@ fn bad_input_is_refused(home: &Path, server: &Server) {
 
 fn damaged_keys_are_kept_and_named(home: &Path, server: &Server) {
     for name in ["secret.key", "evaluation.key"] {
-        let path = home.join("keys/standard-2048").join(name);
+        let path = home.join("keys/fast-1024").join(name);
         let good = fs::read(&path).expect("keys were made");
         let mut bad = good.clone();
         bad[1000] ^= 1;
@@ -171,7 +171,7 @@ fn damaged_keys_are_kept_and_named(home: &Path, server: &Server) {
 
 fn deleted_keys_are_gone(home: &Path) {
     let shown = client(home, &["keys", "show", "--json"], b"");
-    assert_eq!(answers(&shown)[0]["parameter_set"], "standard-2048");
+    assert_eq!(answers(&shown)[0]["parameter_set"], "fast-1024");
     let deleted = client(home, &["keys", "delete"], b"");
     assert_eq!(deleted.status.code(), Some(0), "{deleted:?}");
     assert!(refusal(&client(home, &["keys", "show"], b"")).contains("keys create"));

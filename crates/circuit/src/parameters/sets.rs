@@ -5,7 +5,7 @@ use super::{Decomposition, ParameterSet, TUniform};
 /// 128-bit security, one ring for packing and bootstrapping (k = 1, N = 2048).
 ///
 /// No assumption but the library's: the bits of both keys are independent. LUT: about 8 ms a core; LUT input noise 0.23 %
-/// of the range, output noise 2^-14.5; evaluation key 31 MB.
+/// of the range, output noise 2^-14.4; evaluation key 31 MB.
 pub const STANDARD_2048: ParameterSet = ParameterSet {
     name: "standard-2048",
     source: "tfhe-rs 1.8, V1_4_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128: \
@@ -41,7 +41,7 @@ pub const STANDARD_2048: ParameterSet = ParameterSet {
 /// 128-bit security, the cheapest LUTs that tell 16 values apart: a small key in blocks of three bits, one level in the
 /// blind rotation, on a ring of k = 2, N = 1024 whose key bits are those of the packing ring.
 ///
-/// LUT: about 3 ms a core; LUT input noise 0.40 % of the range, output noise 2^-14.5; evaluation key 14 MB.
+/// LUT: about 3 ms a core; LUT input noise 0.39 % of the range, output noise 2^-14.1; evaluation key 14 MB.
 pub const FAST_1024: ParameterSet = ParameterSet {
     name: "fast-1024",
     source: "LWE dimension 807 with TUniform(48), blocks of 3: this project's table for block binary keys \

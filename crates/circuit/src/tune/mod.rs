@@ -20,8 +20,8 @@ use search::{Search, Tolerance};
 /// What a set of parameters has to achieve.
 #[derive(Clone, Copy, Debug)]
 pub struct Goal {
-    /// Largest noise at any input, as a fraction of its range; `None`: at every operation what the circuit has now, which is
-    /// what it was trained and measured with.
+    /// Largest noise at any input, as a fraction of its range; `None`: at every operation what the circuit has now, and at
+    /// most 2 % more, as rounded scales differ from set to set.
     pub input_noise: Option<f64>,
     /// Largest evaluation key, in bytes.
     pub key_bytes: usize,
@@ -94,7 +94,7 @@ pub struct Tuning {
 pub enum TuneError {
     /// An operation's noise is too large under every set.
     #[error(
-        "impossible: {layer} is too noisy by {bits:.1} bits even under {parameter_set}, the best set for it; tolerate \
+        "impossible: {layer} is too noisy by {bits:.1} bits even under the best sets for it, such as {parameter_set}; tolerate \
          more noise there, or train the circuit with smaller ranges or fewer inputs"
     )]
     Impossible {
@@ -131,6 +131,8 @@ pub fn tune(
 ) -> Result<Tuning, TuneError> {
     let tolerance = Tolerance::of(circuit, goal);
     let mut candidates = candidates();
+    // What it has now will do, but perhaps has digits of its own.
+    candidates.extend(Some(*circuit.parameters()).filter(tuned::is_sound));
     let seconds = |set: &ParameterSet| lut_seconds(circuit, set, &goal.speed);
     candidates.sort_by(|a, b| {
         let key = |set: &ParameterSet| (set.evaluation_key_bytes(), tuned::name(set));

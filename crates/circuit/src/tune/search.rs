@@ -116,10 +116,12 @@ impl Search {
             return Ok(could);
         }
         let lowered: &'static ParameterSet = Box::leak(Box::new(ideal));
-        let before = self.fit.len();
+        let before = (self.fit.len(), self.shortest_key);
         let outcome = assess(circuit, lowered, tolerance, goal);
         let could = self.judge(outcome, set, goal)?;
-        self.fit.truncate(before); // it is no candidate itself
+        // It is no candidate itself.
+        self.fit.truncate(before.0);
+        self.shortest_key = before.1;
         self.families.insert(family, could);
         Ok(could)
     }
@@ -137,7 +139,7 @@ impl Search {
                 let reason = format!("{layer}: no room for the guard band, by {bits:.1} bits");
                 self.reject(set, goal, &layer, bits, reason);
             }
-            Err(CircuitError::NoiseBudget { layer, got, .. }) => {
+            Err(CircuitError::NoiseBudget { layer, got, .. }) if got < 0.0 => {
                 let reason = format!("{layer}: failures with probability 2^{got:.1}");
                 // Probabilities go with the square of the guard band.
                 let bits = (FAILURE_LIMIT_LOG2 / got).abs().log2() / 2.0;

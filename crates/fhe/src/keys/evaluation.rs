@@ -110,7 +110,6 @@ mod tests {
         let secret = SecretKey::generate(&INSECURE_PRECISE);
         let bytes = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
         let from_bytes = |bytes: &[u8]| SeededEvaluationKey::from_bytes(bytes, &INSECURE_PRECISE);
-        let key = from_bytes(&bytes).expect("just made");
         let refused = |what: &str, change: &dyn Fn(&mut SeededEvaluationKey)| {
             let mut changed = from_bytes(&bytes).expect("just made");
             change(&mut changed);
@@ -120,7 +119,8 @@ mod tests {
                 "{what}: {error:?}"
             );
         };
-        let parts: [(&str, fn(&mut SeededEvaluationKey) -> &mut SeededBodies); 4] = [
+        type Part = fn(&mut SeededEvaluationKey) -> &mut SeededBodies;
+        let parts: [(&str, Part); 4] = [
             ("bootstrapping key", |key| &mut key.bootstrap),
             ("key-switching key", |key| &mut key.key_switch),
             ("packing keys", |key| &mut key.automorphisms),

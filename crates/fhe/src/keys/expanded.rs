@@ -10,7 +10,7 @@ use crate::ring::AutomorphismKeys;
 use crate::ring::key_switch::{self, RingKeySwitchKey};
 use crate::rotation::BootstrapKey;
 
-/// An evaluation key ready for use; three to seven times the size of the seeded one.
+/// An evaluation key ready for use; two to five times the size of the seeded one.
 pub struct EvaluationKey {
     pub(crate) parameters: &'static ParameterSet,
     pub(crate) bootstrap: BootstrapKey,

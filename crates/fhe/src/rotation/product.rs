@@ -141,7 +141,6 @@ fn load<S: Simd>(group: &[f64], vector: usize) -> Complex<S> {
     }
 }
 
-/// `a * b + sum`
 /// A power less 1, at some points of a group.
 #[inline(always)]
 fn less_1<S: Simd>(simd: S, power: &Power, group: usize, vector: usize) -> Complex<S> {

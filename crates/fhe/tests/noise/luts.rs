@@ -3,12 +3,14 @@
 use cipherformer_circuit::graph::LutCell;
 use cipherformer_circuit::parameters::{FAST_1024, PRECISE_1024, STANDARD_2048};
 use cipherformer_circuit::transformer::SCALED_LEVELS;
-use cipherformer_circuit::{Function, ParameterSet, Precision};
+use cipherformer_circuit::{Function, ParameterSet, Precision, parameters};
 use cipherformer_fhe::{PreparedLut, scaled_lut};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use crate::common::{Client, client, compare, compare_within, difference, noisy, random_torus};
+use crate::common::{
+    Client, client, compare, compare_within, difference, noisy, random_torus, shared,
+};
 use crate::{fast, precise, standard};
 
 /// LUTs in a test: 1,024, or sixteen times as many with `CIPHERFORMER_FULL_NOISE=1` in the environment.
@@ -22,6 +24,15 @@ fn input_noise() {
     check_inputs(&STANDARD_2048, standard());
     check_inputs(&FAST_1024, fast());
     check_inputs(&PRECISE_1024, precise());
+}
+
+/// A set that tuning may choose, of the one shape that no shipped set has.
+#[test]
+fn tuned_noise() {
+    let name = "tuned-4x512-22x1-22x1-807x3u48-1x15-12x3-44";
+    let tuned = parameters::by_name(name).expect("sound");
+    check_inputs(tuned, shared(tuned));
+    check_outputs(tuned, Precision::Full, shared(tuned));
 }
 
 /// The identity as a LUT shows what its input carried: key switch, modulus switch and rounding to a

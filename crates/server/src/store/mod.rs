@@ -18,7 +18,7 @@ use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use cipherformer_circuit::{ParameterSet, parameters};
+use cipherformer_circuit::ParameterSet;
 use cipherformer_fhe::{FheError, SeededEvaluationKey, size_limit};
 use cipherformer_protocol::KeyId;
 use tokio::sync::Semaphore;
@@ -88,8 +88,14 @@ impl KeyStore {
         sets.find(|set| set.name == name)
             .ok_or_else(|| ServerError::UnknownParameterSet {
                 name: name.chars().take(64).collect(),
-                known: parameters::names(),
+                known: self.names(),
             })
+    }
+
+    /// The names of the secure sets among them, for people.
+    fn names(&self) -> String {
+        let secure = self.sets.iter().filter(|set| set.security_bits > 0);
+        secure.map(|set| set.name).collect::<Vec<_>>().join(", ")
     }
 
     /// What is known of a key, or `None`.

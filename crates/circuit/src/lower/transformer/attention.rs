@@ -100,10 +100,12 @@ impl Builder<'_> {
         let (heads, count) = (self.model.heads, self.position + 1);
         let largest = numerics.mean_range * numerics.gain * MARGIN;
         let half = self.lut_room();
-        let weight = (2.0 * half * modulus / largest).floor().min(127.0);
-        if weight < 1.0 {
-            return Err(no_room(&format!("{name}.sum"), 1.0 / weight));
+        let units = 2.0 * half * modulus / largest;
+        if units < 1.0 {
+            let needed = if units > 0.0 { 1.0 / units } else { f64::MAX };
+            return Err(no_room(&format!("{name}.sum"), needed));
         }
+        let weight = units.floor().min(127.0);
         let ones = (0..heads).map(|head| {
             let mut weights = vec![0; heads * count];
             weights[head * count..(head + 1) * count].fill(weight as i8);

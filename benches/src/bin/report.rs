@@ -2,6 +2,7 @@
 //!
 //! `cargo run --release -p cipherformer-benches --bin report`
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
@@ -18,20 +19,21 @@ struct Args {
     #[arg(long, default_value = "docs/src")]
     out: PathBuf,
     /// How often each side of a comparison is measured
-    #[arg(long, default_value_t = 5)]
-    rounds: usize,
-    /// Figures that benches/peers/concrete_ml.py wrote; left out if there are none
-    #[arg(long, default_value = PEERS)]
-    peers: PathBuf,
+    #[arg(long, default_value = "5")]
+    rounds: NonZeroUsize,
+    /// Figures that benches/peers/concrete_ml.py wrote; those of benches/peers/concrete.json if they are there
+    #[arg(long)]
+    peers: Option<PathBuf>,
 }
 
 fn main() -> Result<()> {
     let args = Args::parse();
-    let peers: Option<&Path> = args.peers.exists().then_some(&args.peers);
+    let usual = Path::new(PEERS);
+    let peers = args.peers.as_deref().or(usual.exists().then_some(usual));
     write(
         &args.out,
         Options {
-            rounds: args.rounds,
+            rounds: args.rounds.get(),
             peers,
         },
     )

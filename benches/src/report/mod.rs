@@ -7,7 +7,7 @@ mod plots;
 use std::fs;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use measure::Measurements;
 
@@ -27,6 +27,8 @@ pub struct Options<'a> {
 /// A wrong result, or a file that cannot be read or written.
 pub fn write(folder: &Path, options: Options<'_>) -> Result<()> {
     let peers = options.peers.map(read_json).transpose()?;
+    // Before any work: a folder that cannot be written would be noticed minutes later.
+    ensure!(folder.is_dir(), "there is no folder {}", folder.display());
     let measurements = Measurements::take(options.rounds)?;
     for (name, svg) in plots::all(&measurements)? {
         save(&folder.join(name), &svg)?;

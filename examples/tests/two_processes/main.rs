@@ -183,7 +183,7 @@ fn stored_files(folder: &Path) -> usize {
     let entries = fs::read_dir(folder).expect("the server made it").flatten();
     let sizes = entries.map(|entry| match entry.metadata() {
         Ok(metadata) if metadata.is_dir() => stored_files(&entry.path()),
-        Ok(metadata) if metadata.len() > 20_000_000 => 1,
+        Ok(metadata) if metadata.len() > 10_000_000 => 1,
         _ => 0,
     });
     sizes.sum()

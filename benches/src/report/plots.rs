@@ -1,13 +1,21 @@
 //! The pictures of the report.
 
 use anyhow::{Result, anyhow};
-use charts_rs::{HorizontalBarChart, LineChart};
+use charts_rs::{Color, HorizontalBarChart, LineChart};
 use serde_json::{Value, json};
 
 use super::measure::{LutCost, Measurements};
 
 /// Light grey text and lines read on white and on black alike.
 const GREY: &str = "#8a8f98";
+
+/// So that a picture is as light or as dark as the page.
+const CLEAR: Color = Color {
+    r: 0,
+    g: 0,
+    b: 0,
+    a: 0,
+};
 
 /// Names and contents of all files.
 pub(super) fn all(measurements: &Measurements) -> Result<Vec<(&'static str, String)>> {
@@ -86,15 +94,23 @@ fn bars(title: &str, names: &[&str], values: &[f64]) -> Result<String> {
     let mut chart = chart(title, json!(names), values);
     chart["height"] = json!(90 + 26 * names.len());
     chart["series_label_formatter"] = json!("{c}");
+    // Room for the names in a browser's own font, which may be wider than the one that is measured.
+    chart["y_axis_configs"][0]["axis_width"] = json!(210);
     chart["series_list"][0]["label_show"] = json!(true);
     let chart = HorizontalBarChart::from_json(&chart.to_string());
-    let svg = chart.and_then(|chart| chart.svg());
+    let svg = chart.and_then(|mut chart| {
+        chart.base.background_color = CLEAR;
+        chart.svg()
+    });
     svg.map_err(|error| anyhow!("cannot draw {title:?}: {error}"))
 }
 
 fn lines(title: &str, names: Vec<String>, values: Vec<f64>) -> Result<String> {
     let chart = LineChart::from_json(&chart(title, json!(names), &values).to_string());
-    let svg = chart.and_then(|chart| chart.svg());
+    let svg = chart.and_then(|mut chart| {
+        chart.base.background_color = CLEAR;
+        chart.svg()
+    });
     svg.map_err(|error| anyhow!("cannot draw {title:?}: {error}"))
 }
 
@@ -103,7 +119,6 @@ fn chart(title: &str, names: Value, values: &[f64]) -> Value {
         "width": 720,
         "height": 320,
         "margin": {"left": 10, "top": 10, "right": 30, "bottom": 10},
-        "background_color": "#00000000",
         "title_text": title,
         "title_font_color": GREY,
         "title_font_size": 16,
@@ -116,4 +131,19 @@ fn chart(title: &str, names: Value, values: &[f64]) -> Value {
         "series_label_font_color": GREY,
         "series_list": [{"name": "", "data": values}],
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_and_lines_are_drawn() {
+        let names = ["one", "another"];
+        let bars = bars("milliseconds", &names, &[3.5, 12.0]).expect("drawn");
+        let lines = lines("speed", names.map(str::to_owned).to_vec(), vec![1.0, 2.0]);
+        for svg in [bars, lines.expect("drawn")] {
+            assert!(svg.starts_with("<svg") && svg.contains("another"), "{svg}");
+        }
+    }
 }

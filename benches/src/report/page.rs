@@ -118,7 +118,7 @@ fn lut_row(lut: &LutCost, peak_flops: f64) -> Vec<String> {
     } else {
         ""
     };
-    let input = 2.0 * set.lut_input_variance().sqrt();
+    let input = set.lut_input_noise();
     let output = set.lut_output_variance(lut.precision).log2() / 2.0;
     let limit = set.lut_work(lut.precision).flops() / peak_flops;
     vec![

@@ -4,6 +4,7 @@
 //! `crates/fhe/tests/noise/`. Secret keys are binary with uniform bits, hence `E[s^2] = 1/2`
 //! and `Var[s] = 1/4` below; the small key's bits are 1 less often where they come in blocks.
 
+use crate::lower::LUT_HALF_RANGE;
 use crate::parameters::{
     Decomposition, KEY_SWITCH_BODY_BITS, ParameterSet, Precision, REQUEST_BODY_BITS,
     RING_KEY_BODY_BITS,
@@ -58,6 +59,11 @@ impl ParameterSet {
     /// Added at the input of a LUT, on top of what its input carries: key and modulus switch.
     pub fn lut_input_variance(&self) -> f64 {
         self.key_switch_variance() + self.modulus_switch_variance()
+    }
+
+    /// The same as a standard deviation, as a fraction of a LUT's input range: the least noise that any input has.
+    pub fn lut_input_noise(&self) -> f64 {
+        self.lut_input_variance().sqrt() / (2.0 * LUT_HALF_RANGE)
     }
 
     /// Of a LUT's output, whatever its input: the blind rotation's n external products.

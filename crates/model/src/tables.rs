@@ -208,7 +208,7 @@ fn candidate(what: &str, candidate: &Candidate) -> String {
     };
     if let Some(set) = parameters::by_name(&candidate.parameter_set) {
         add("is", numbers(set));
-        let noise = set.lut_input_variance().sqrt() * 2.0;
+        let noise = set.lut_input_noise();
         let output = set.lut_output_variance(Precision::Full).log2() / 2.0;
         add(
             "LUT",

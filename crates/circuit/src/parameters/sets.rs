@@ -88,32 +88,17 @@ pub const PRECISE_1024: ParameterSet = ParameterSet {
     source: "LWE dimension 768 with TUniform(49), blocks of 3: this project's table for block binary keys \
              (parameters/security.rs); GLWE dimension 2 x 1024 with TUniform(17): tfhe-rs 1.8, \
              V1_4_PARAM_MESSAGE_2_CARRY_2_KS_PBS_TUNIFORM_2M128 has it for 2048 key bits",
-    security_bits: 128,
-    ring_dimension: 2048,
-    ring_noise: TUniform { bound_log2: 17 },
-    bootstrap_glwe_dimension: 2,
-    bootstrap_polynomial_size: 1024,
     bootstrap: Decomposition {
         base_log: 11,
         levels: 3,
     },
-    coarse_bootstrap: Decomposition {
-        base_log: 22,
-        levels: 1,
-    },
     lwe_dimension: 768,
-    lwe_block: 3,
     lwe_noise: TUniform { bound_log2: 49 },
-    key_switch: Decomposition {
-        base_log: 1,
-        levels: 15,
-    },
     ring_key_switch: Decomposition {
         base_log: 6,
         levels: 7,
     },
-    key_body_bits: 44,
-    response_modulus_log: 16,
+    ..FAST_1024
 };
 
 /// A toy without any security, for tests that must be fast: k = 2, N = 256, n = 64.

@@ -5,7 +5,6 @@
 //! bits of the bootstrapping key's bodies. Everything else is as in all secure sets.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Mutex;
 
 use super::{Decomposition, ParameterSet, STANDARD_2048, TUniform, security};
@@ -37,19 +36,20 @@ pub(super) fn by_name(name: &str) -> Option<&'static ParameterSet> {
 
 /// The name that describes a set.
 pub fn name(set: &ParameterSet) -> String {
-    let (k, size) = (set.bootstrap_glwe_dimension, set.bootstrap_polynomial_size);
-    let (n, block, noise) = (set.lwe_dimension, set.lwe_block, set.lwe_noise.bound_log2);
-    let mut name = format!("{PREFIX}{k}x{size}");
-    let mut add = |Decomposition { base_log, levels }| {
-        write!(name, "-{base_log}x{levels}").expect("a string takes all");
-    };
-    add(set.bootstrap);
-    add(set.coarse_bootstrap);
-    let mut name = format!("{name}-{n}x{block}u{noise}");
-    for Decomposition { base_log, levels } in [set.key_switch, set.ring_key_switch] {
-        write!(name, "-{base_log}x{levels}").expect("a string takes all");
-    }
-    format!("{name}-{}", set.key_body_bits)
+    let digits = |Decomposition { base_log, levels }| format!("{base_log}x{levels}");
+    format!(
+        "{PREFIX}{}x{}-{}-{}-{}x{}u{}-{}-{}-{}",
+        set.bootstrap_glwe_dimension,
+        set.bootstrap_polynomial_size,
+        digits(set.bootstrap),
+        digits(set.coarse_bootstrap),
+        set.lwe_dimension,
+        set.lwe_block,
+        set.lwe_noise.bound_log2,
+        digits(set.key_switch),
+        digits(set.ring_key_switch),
+        set.key_body_bits
+    )
 }
 
 /// The set that a name describes; its own name is not set.

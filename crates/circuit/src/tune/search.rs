@@ -7,7 +7,6 @@ use super::{Candidate, Goal, Rejected, TuneError, Tuning, Verdict};
 use crate::circuit::{Circuit, FAILURE_LIMIT_LOG2};
 use crate::error::CircuitError;
 use crate::estimate::{LayerEstimate, estimate_at};
-use crate::lower::LUT_HALF_RANGE;
 use crate::parameters::{self, Decomposition, ParameterSet, Precision, TUniform, tuned};
 
 /// Noise may exceed what is tolerated by this much: rounded scales differ from set to set.
@@ -78,8 +77,7 @@ impl Search {
         goal: &Goal,
     ) -> Result<(), CircuitError> {
         // No input has less noise than a LUT's own.
-        let least = set.lut_input_variance().sqrt() / (2.0 * LUT_HALF_RANGE);
-        let bits = (least / tolerance.least()).log2();
+        let bits = (set.lut_input_noise() / tolerance.least()).log2();
         if bits > 0.0 {
             let reason = format!("every LUT's input is too noisy by {bits:.1} bits");
             self.reject(set, goal, "every LUT", bits, reason);
@@ -109,13 +107,15 @@ impl Search {
                 base_log: 1,
                 levels: 18,
             },
-            ..*named(set)
+            ..*set
         };
         let family = tuned::name(&ideal);
         if let Some(&could) = self.families.get(&family) {
             return Ok(could);
         }
-        let lowered: &'static ParameterSet = Box::leak(Box::new(ideal));
+        // A manifest must name a set that there is.
+        let name = named(set).name;
+        let lowered: &'static ParameterSet = Box::leak(Box::new(ParameterSet { name, ..ideal }));
         let before = (self.fit.len(), self.shortest_key);
         let outcome = assess(circuit, lowered, tolerance, goal);
         let could = self.judge(outcome, set, goal)?;

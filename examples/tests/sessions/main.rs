@@ -16,8 +16,10 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use tempfile::TempDir;
 
-/// Noise and rounding move the borders between letters by less than this.
-const TOLERANCE: f64 = 0.02;
+/// Simulations that say how far noise moves the borders between letters.
+const SIMULATIONS: u64 = 200;
+/// Borders are allowed so many of their standard deviations.
+const DEVIATIONS: f64 = 6.0;
 
 struct World {
     circuit: Circuit,
@@ -65,28 +67,51 @@ fn reference(circuit: &Circuit, tokens: &[usize]) -> Vec<Vec<f64>> {
     Plain::reference().outputs(circuit, &bags).expect("valid")
 }
 
-/// Every token that was drawn, after the logits that the reference gives for it.
-fn draws(circuit: &Circuit, generated: &Generation, prefix: &str) -> Vec<(Vec<f64>, usize)> {
+/// The tokens that the server evaluated, and those that were drawn after them.
+fn tokens(generated: &Generation, prefix: &str) -> (Vec<usize>, Vec<usize>) {
     let letter = |letter: char| letter as usize - 'a' as usize + 1;
     let mut tokens = vec![END];
     tokens.extend(generated.text.chars().map(letter));
     let drawn = [&tokens[prefix.len() + 1..], &[END]].concat();
     tokens.truncate(generated.tokens);
-    let logits = reference(circuit, &tokens).split_off(prefix.len());
-    logits.into_iter().zip(drawn).collect()
+    (tokens, drawn)
+}
+
+/// Below this number the letters before `token` are drawn.
+fn border(sampling: &Sampling, logits: &[f64], token: usize) -> f64 {
+    sampling.probabilities(logits)[..token].iter().sum()
+}
+
+/// How far noise, and the client's rounding to tenths, move a border: the standard deviation.
+fn deviation(exact: f64, simulated: impl Iterator<Item = f64>) -> f64 {
+    let squares: f64 = simulated.map(|border| (border - exact).powi(2)).sum();
+    (squares / SIMULATIONS as f64).sqrt()
 }
 
 /// Every letter that came is the one that the reference draws, or the draw fell so close to the border
 /// that noise may have decided.
 fn check(circuit: &Circuit, generated: &Generation, prefix: &str, sampling: &Sampling) {
+    let (tokens, drawn) = tokens(generated, prefix);
+    let bags: Vec<Bag> = tokens.iter().copied().map(Bag::token).collect();
+    let exact = reference(circuit, &tokens);
+    let noisy = |seed| Plain::simulate(seed).outputs(circuit, &bags);
+    let noisy: Vec<_> = (0..SIMULATIONS).map(|s| noisy(s).expect("valid")).collect();
+    let tenths = |logits: &[f64]| -> Vec<f64> {
+        let rounded = logits.iter().map(|logit| (logit * 10.0).round() / 10.0);
+        rounded.collect()
+    };
     let mut random = StdRng::seed_from_u64(generated.seed);
-    for (logits, token) in draws(circuit, generated, prefix) {
-        let probabilities = sampling.probabilities(&logits);
+    for (position, token) in (prefix.len()..tokens.len()).zip(drawn) {
         let number: f64 = random.random();
-        let low: f64 = probabilities[..token].iter().sum();
-        let high = low + probabilities[token];
+        let [low, high] = [(token, -1.0), (token + 1, 1.0)].map(|(token, sign)| {
+            let exact = border(sampling, &exact[position], token);
+            let simulated = noisy
+                .iter()
+                .map(|run| border(sampling, &tenths(&run[position]), token));
+            exact + sign * DEVIATIONS * deviation(exact, simulated)
+        });
         assert!(
-            (low - TOLERANCE..high + TOLERANCE).contains(&number),
+            (low..=high).contains(&number),
             "{generated:?}: {token} is {low} to {high}, and the draw was {number}"
         );
     }
@@ -114,7 +139,9 @@ async fn without_temperature_the_most_probable_letters_come() {
     let sampling = Sampling::new(0.0, None).expect("valid");
     for prefix in ["", "a", "cd"] {
         let generated = generate(&client, prefix, &sampling, 1).await;
-        for (logits, token) in draws(&world.circuit, &generated, prefix) {
+        let (tokens, drawn) = tokens(&generated, prefix);
+        let logits = reference(&world.circuit, &tokens).split_off(prefix.len());
+        for (logits, token) in logits.into_iter().zip(drawn) {
             let largest = logits.iter().copied().fold(f64::MIN, f64::max);
             // Noise decides between letters that are as good as equally probable.
             assert!(logits[token] > largest - 0.3, "{generated:?}: {logits:?}");

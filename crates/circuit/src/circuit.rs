@@ -10,6 +10,7 @@ use crate::lower::{lower_classifier, lower_transformer};
 use crate::manifest::{FORMAT, InputKind, InputLayout, Manifest, OutputKind, OutputLayout};
 use crate::model::Model;
 use crate::parameters::{self, ParameterSet};
+use crate::policy::OutputPolicy;
 use crate::transformer::Transformer;
 
 /// log2 of the largest failure probability a LUT, or the response, may have.
@@ -26,6 +27,21 @@ pub struct Description {
     pub parameter_set: String,
     /// What the scores are of, one label per output of the last layer.
     pub labels: Vec<String>,
+    /// How much of the scores clients get.
+    pub policy: OutputPolicy,
+}
+
+impl Description {
+    /// What a manifest says of it.
+    pub(crate) fn of(manifest: &Manifest) -> Self {
+        Self {
+            name: manifest.name.clone(),
+            description: manifest.description.clone(),
+            parameter_set: manifest.parameter_set.clone(),
+            labels: manifest.output.labels.clone(),
+            policy: manifest.output.policy,
+        }
+    }
 }
 
 /// The private part of a circuit.
@@ -51,12 +67,16 @@ impl From<Transformer> for Body {
 
 impl Body {
     /// Checked and lowered: one list of operations for each position.
-    fn lower(&self, parameters: &'static ParameterSet) -> Result<Vec<Vec<Node>>, CircuitError> {
+    fn lower(
+        &self,
+        policy: OutputPolicy,
+        parameters: &'static ParameterSet,
+    ) -> Result<Vec<Vec<Node>>, CircuitError> {
         match self {
-            Self::Classifier(model) => Ok(vec![lower_classifier(model, parameters)?]),
+            Self::Classifier(model) => Ok(vec![lower_classifier(model, policy, parameters)?]),
             Self::Transformer(model) => {
                 check_transformer(model, parameters)?;
-                lower_transformer(model, parameters)
+                lower_transformer(model, policy, parameters)
             }
         }
     }
@@ -115,7 +135,7 @@ impl Circuit {
         vocabulary: Vocabulary,
         body: Body,
     ) -> Result<Self, CircuitError> {
-        let positions = body.lower(parameters)?;
+        let positions = body.lower(description.policy, parameters)?;
         check_sizes(&description, &vocabulary, &body)?;
         let manifest = manifest(description, &vocabulary, &body, &positions);
         manifest.check().map_err(|reason| CircuitError::Value {
@@ -143,14 +163,24 @@ impl Circuit {
 
     /// The same under a set that need not be secure.
     pub(crate) fn with_set(&self, set: &'static ParameterSet) -> Result<Self, CircuitError> {
-        let manifest = &self.manifest;
         let description = Description {
-            name: manifest.name.clone(),
-            description: manifest.description.clone(),
             parameter_set: set.name.to_owned(),
-            labels: manifest.output.labels.clone(),
+            ..Description::of(&self.manifest)
         };
         Self::under(set, description, self.vocabulary.clone(), self.body.clone())
+    }
+
+    /// The same model, of whose scores clients get this: another circuit, with another digest.
+    ///
+    /// # Errors
+    /// Whatever [`Circuit::new`] refuses.
+    pub fn with_policy(&self, policy: OutputPolicy) -> Result<Self, CircuitError> {
+        let description = Description {
+            policy,
+            ..Description::of(&self.manifest)
+        };
+        let (vocabulary, body) = (self.vocabulary.clone(), self.body.clone());
+        Self::under(self.parameters, description, vocabulary, body)
     }
 
     /// The public part.
@@ -275,6 +305,8 @@ fn manifest(
             kind: output_kind,
             labels: description.labels,
             scale: response.values.iter().map(|value| value.scale).collect(),
+            policy: description.policy,
+            noise: f64::from(response.values[0].variance.sqrt() as f32),
         },
     };
     manifest.digest = Digest::of_circuit(&manifest, body);

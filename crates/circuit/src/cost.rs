@@ -179,7 +179,7 @@ pub(crate) fn seconds(
         }
         Op::Pack { slots, .. } => ring(parameters.pack_work(slots.len())),
         Op::Product { .. } => ring(parameters.product_work()),
-        Op::Response => ring(parameters.pack_work(inputs().sum())),
+        Op::Response { .. } => ring(parameters.pack_work(inputs().sum())),
         Op::Append { .. } => 0.0,
     }
 }

@@ -101,13 +101,14 @@ pub trait Engine {
         factors: [&Self::Packed; 2],
     ) -> Result<Self::Scalars, Self::Error>;
 
-    /// Packs the values for the client.
+    /// Packs the values for the client, adding noise of these variances; see [`Op::Response`].
     ///
     /// # Errors
     /// As the engine defines.
     fn respond(
         &mut self,
         at: At<'_>,
+        flood: &[f64],
         values: &Self::Scalars,
     ) -> Result<Self::Response, Self::Error>;
 }

@@ -8,7 +8,8 @@ use crate::graph::{Node, Op, Value};
 use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE};
 use crate::noise::failure_log2;
 use crate::parameters::{
-    KEY_SWITCH_BODY_BITS, ParameterSet, Precision, REQUEST_BODY_BITS, RING_KEY_BODY_BITS,
+    KEY_SWITCH_BODY_BITS, PUBLIC_KEY_BODY_BITS, ParameterSet, Precision, REQUEST_BODY_BITS,
+    RING_KEY_BODY_BITS,
 };
 
 /// Predicted cost and noise of one layer.
@@ -152,11 +153,14 @@ pub(crate) fn worst_failure(node: &Node, nodes: &[Node], parameters: &ParameterS
 
 /// Half of the range that inputs must stay in, and the variance that the operation itself adds to them.
 fn added(node: &Node, parameters: &ParameterSet) -> Option<(f64, f64)> {
-    match node.op {
+    match &node.op {
         Op::Lut { .. } | Op::ScaledLut { .. } => {
             Some((LUT_HALF_RANGE, parameters.lut_input_variance()))
         }
-        Op::Response => Some((RESPONSE_HALF_RANGE, parameters.output_variance())),
+        Op::Response { flood } => {
+            let flood = flood.iter().copied().fold(0.0, f64::max);
+            Some((RESPONSE_HALF_RANGE, flood + parameters.output_variance()))
+        }
         _ => None,
     }
 }
@@ -202,7 +206,7 @@ fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet, speed: &Speed) 
             Op::Pack { .. } => "pack",
             Op::Append { .. } => "append",
             Op::Product { .. } => "product",
-            Op::Response => "response",
+            Op::Response { .. } => "response",
         },
         values: node.values.len(),
         luts,
@@ -241,6 +245,7 @@ impl ParameterSet {
             + packed(self.key_switch_key_bodies(), KEY_SWITCH_BODY_BITS)
             + packed(packing * self.ring_key_bodies(), RING_KEY_BODY_BITS)
             + packed(self.ring_key_bodies(), RING_KEY_BODY_BITS)
+            + packed(self.ring_dimension, PUBLIC_KEY_BODY_BITS)
     }
 
     /// Size of an encrypted bag over this many entries, seeded.

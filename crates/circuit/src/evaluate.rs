@@ -132,9 +132,9 @@ impl<E: Engine> Interpreter<'_, E> {
                 });
             };
             report(0);
-            if matches!(node.op, Op::Response) {
+            if let Op::Response { flood } = &node.op {
                 let values = self.joined(&node.inputs);
-                return self.engine.respond(at, &values);
+                return self.engine.respond(at, flood, &values);
             }
             let output = self.node(at, input, &report)?;
             if let Output::Scalars(values) = &output {
@@ -187,7 +187,7 @@ impl<E: Engine> Interpreter<'_, E> {
                 let factors = [inputs[0], inputs[1]].map(|id| packed(&self.outputs, id));
                 Output::Scalars(self.engine.product(at, *modulus, outputs, factors)?)
             }
-            Op::Response => unreachable!("it ends the position"),
+            Op::Response { .. } => unreachable!("it ends the position"),
         })
     }
 

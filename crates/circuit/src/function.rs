@@ -43,6 +43,18 @@ pub enum Function {
         /// Smaller inputs are taken for this.
         floor: f64,
     },
+    /// 1 above 0, else -1
+    #[serde(skip)]
+    Sign,
+    /// 1 above 0, else 0
+    #[serde(skip)]
+    Step,
+    /// The middle of the step that x falls on; steps meet at 0.
+    #[serde(skip)]
+    Level {
+        /// How wide they are.
+        step: f64,
+    },
 }
 
 impl Function {
@@ -61,6 +73,9 @@ impl Function {
             Self::CappedExp { cap, gain } => gain * (cap * (x / cap).tanh()).exp(),
             Self::Reciprocal { floor } => x.max(floor).recip(),
             Self::InverseSqrt { floor } => x.max(floor).sqrt().recip(),
+            Self::Sign => 2.0 * Self::Step.evaluate(x) - 1.0,
+            Self::Step => f64::from(x > 0.0),
+            Self::Level { step } => step * ((x / step).floor() + 0.5),
         }
     }
 }
@@ -76,5 +91,12 @@ mod tests {
         assert_eq!(Function::Relu.evaluate(2.5), 2.5);
         assert!((Function::Tanh.evaluate(0.5) - 0.462_117).abs() < 1e-6);
         assert!((Function::Gelu.evaluate(1.0) - 0.841_192).abs() < 1e-6);
+        assert_eq!([-2.0, 2.0].map(|x| Function::Sign.evaluate(x)), [-1.0, 1.0]);
+        assert_eq!([-2.0, 2.0].map(|x| Function::Step.evaluate(x)), [0.0, 1.0]);
+        let level = Function::Level { step: 0.5 };
+        assert_eq!(
+            [-0.1, 0.1, 0.6].map(|x| level.evaluate(x)),
+            [-0.25, 0.25, 0.75]
+        );
     }
 }

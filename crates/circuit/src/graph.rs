@@ -120,8 +120,12 @@ pub enum Op {
         /// The coefficients of the product that become values.
         outputs: Vec<usize>,
     },
-    /// Packs the values into one ring ciphertext and rounds it, to be sent to the client.
-    Response,
+    /// Packs the values into one ring ciphertext, makes it one that nothing can be told of but its values,
+    /// adds noise to these and rounds it all, to be sent to the client.
+    Response {
+        /// The variance of the noise that is added to each value.
+        flood: Vec<f64>,
+    },
 }
 
 /// One operation with what is known of its outputs.

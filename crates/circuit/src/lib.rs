@@ -29,6 +29,7 @@ mod model;
 pub mod noise;
 pub mod parameters;
 mod plain;
+mod policy;
 mod tables;
 mod tensors;
 pub mod transformer;
@@ -43,13 +44,16 @@ pub use evaluate::{Observer, Progress, State, evaluate, evaluate_next};
 pub use extract::{Extract, MAX_WORDS, extract};
 pub use features::{Bag, Vocabulary};
 pub use function::Function;
-pub use lower::{GUARD_LOG2, LUT_HALF_RANGE, RESPONSE_HALF_RANGE};
+pub use lower::{
+    Flood, GUARD_LOG2, LOGITS_FLOOD, LUT_HALF_RANGE, RESPONSE_HALF_RANGE, SCORES_FLOOD,
+};
 pub use manifest::{
     FORMAT, InputKind, InputLayout, Manifest, OutputKind, OutputLayout, is_circuit_name,
 };
 pub use model::{Block, Dense, Embedding, Model, Quantized};
 pub use parameters::{ParameterSet, Precision};
 pub use plain::{Plain, PlainPacked};
+pub use policy::{MAX_ROUNDED_BITS, OutputPolicy, UnknownPolicy};
 pub use tables::scaled_level;
 pub use transformer::Transformer;
 pub use tune::{Candidate, Goal, Rejected, TuneError, Tuning, Verdict, candidates, tune};

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 
 use crate::features::MAX_ENTRIES;
-use crate::lower::LUT_HALF_RANGE;
+use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE};
 use crate::parameters::{self, ParameterSet};
+use crate::policy::OutputPolicy;
 
 /// No circuit of this format has more labels.
 pub(crate) const MAX_LABELS: usize = 256;
@@ -13,7 +14,7 @@ pub(crate) const MAX_LABELS: usize = 256;
 pub(crate) const MAX_CONTEXT: usize = 1024;
 
 /// The manifest format this build reads and writes.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// What a client needs to encrypt an input and to read an output, and nothing of the model.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -96,6 +97,12 @@ pub struct OutputLayout {
     pub labels: Vec<String>,
     /// Torus units per unit of score, for each label.
     pub scale: Vec<f64>,
+    /// How much of the scores is in the output.
+    #[serde(default)]
+    pub policy: OutputPolicy,
+    /// Standard deviation of the noise of every output, as a fraction of the torus: what the server floods it to. It
+    /// does not know the noise that LUTs make of that at their inputs, which scores carry on top.
+    pub noise: f64,
 }
 
 impl Manifest {
@@ -197,6 +204,9 @@ impl OutputLayout {
             .all(|scale| (1e-12..=1e12).contains(scale))
         {
             return Err("an output scale is not a sensible positive number".to_owned());
+        }
+        if !(0.0..RESPONSE_HALF_RANGE).contains(&self.noise) {
+            return Err("the output's noise is not a part of the torus".to_owned());
         }
         Ok(())
     }

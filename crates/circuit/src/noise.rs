@@ -6,8 +6,8 @@
 
 use crate::lower::LUT_HALF_RANGE;
 use crate::parameters::{
-    Decomposition, KEY_SWITCH_BODY_BITS, ParameterSet, Precision, REQUEST_BODY_BITS,
-    RING_KEY_BODY_BITS,
+    Decomposition, KEY_SWITCH_BODY_BITS, PUBLIC_KEY_BODY_BITS, ParameterSet, Precision,
+    REQUEST_BODY_BITS, RING_KEY_BODY_BITS,
 };
 
 /// Mantissa bits that a 64-bit floating-point FFT loses on a 64-bit torus: 64 - 53.
@@ -203,9 +203,16 @@ impl ParameterSet {
         squares * (variance + rounding) + 2.0 * (key + fft)
     }
 
-    /// Added to values on their way into a response: packing, then rounding.
+    /// Added to values on their way into a response, but for flooding: packing, a fresh encryption of 0, rounding.
     pub fn output_variance(&self) -> f64 {
-        self.packing_variance() + self.response_variance()
+        self.packing_variance() + self.rerandomization_variance() + self.response_variance()
+    }
+
+    /// Added by a fresh encryption of 0 under the public key, without flooding, per coefficient: its bits times the public
+    /// key's noise, and its own noise on the mask times the ring key.
+    pub fn rerandomization_variance(&self) -> f64 {
+        let key = self.ring_noise.variance() + rounded_to(PUBLIC_KEY_BODY_BITS);
+        self.ring_dimension as f64 / 2.0 * (key + self.ring_noise.variance())
     }
 
     /// Added by rounding a response to `response_modulus_log` bits a coefficient.

@@ -188,12 +188,18 @@ impl Engine for Plain {
         Ok(self.noisy(at, values))
     }
 
-    fn respond(&mut self, at: At<'_>, values: &Vec<f64>) -> Result<Vec<f64>, CircuitError> {
+    fn respond(
+        &mut self,
+        at: At<'_>,
+        flood: &[f64],
+        values: &Vec<f64>,
+    ) -> Result<Vec<f64>, CircuitError> {
         if self.random.is_none() {
             return Ok(values.clone());
         }
         let added = at.parameters.output_variance();
-        let noisy = values.iter().map(|&value| wrap(value + self.noise(added)));
+        let noisy = values.iter().zip(flood);
+        let noisy = noisy.map(|(&value, flood)| wrap(value + self.noise(added + flood)));
         Ok(noisy.collect())
     }
 }

@@ -161,8 +161,10 @@ fn simulation_stays_near_the_reference() {
         }
     }
     let measured = (squares.iter().sum::<f64>() / squares.len() as f64).sqrt();
+    // Most of it is what the response is flooded with. Sampling alone accounts for 2 %.
+    let flooded = circuit.nodes(0)[3].values[0].variance.sqrt();
     assert!(
-        (0.2 * std..std).contains(&measured),
-        "{measured} against at most {std}"
+        (0.9 * flooded..1.1 * std).contains(&measured),
+        "{measured}, not between {flooded} and {std}"
     );
 }

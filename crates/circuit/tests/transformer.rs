@@ -5,7 +5,7 @@ mod common;
 
 use cipherformer_circuit::parameters::PRECISE_1024;
 use cipherformer_circuit::transformer::{Matrix, Transformer};
-use cipherformer_circuit::{CircuitError, estimate};
+use cipherformer_circuit::{CircuitError, OutputLayout, OutputPolicy, estimate};
 use common::{Sizes, circuit, forward, reference, rms, simulate, size, transformer, try_circuit};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -126,5 +126,20 @@ fn an_invalid_transformer_is_refused() {
             matches!(error, CircuitError::Value { .. }),
             "{number}: {error}"
         );
+    }
+}
+
+#[test]
+fn the_most_probable_token_alone_can_be_the_output() {
+    let circuit = circuit(&transformer(NAMES, 1), &PRECISE_1024);
+    let top = circuit.with_policy(OutputPolicy::TopOne).expect("room");
+    let tokens = tokens(NAMES, 1);
+    let logits = reference(&circuit, &tokens);
+    for (top, logits) in reference(&top, &tokens).iter().zip(&logits) {
+        assert_eq!(top.iter().filter(|&&x| (x - 1.0).abs() < 1e-9).count(), 1);
+        let best = logits[OutputLayout::argmax(logits)];
+        let chosen = logits[OutputLayout::argmax(top)];
+        // Cells of a LUT are that wide.
+        assert!(best - chosen < 0.02 * (best - logits.iter().copied().fold(best, f64::min)));
     }
 }

@@ -1,12 +1,12 @@
 //! The public side of a circuit: from text to request, from response to scores.
 
 use cipherformer_circuit::{
-    Bag, InputKind, Manifest, OutputKind, OutputLayout, ParameterSet, Vocabulary,
+    Bag, InputKind, Manifest, OutputKind, OutputLayout, OutputPolicy, ParameterSet, Vocabulary,
 };
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, SecretKey, size_limit};
 
 use crate::error::ClientError;
-use crate::rounding::round;
+use crate::rounding::{finest, round};
 
 /// All that a client knows of a circuit, checked. Nothing in it is taken on trust but the layout:
 /// encryption parameters come from this build, found by name.
@@ -138,18 +138,24 @@ impl PublicCircuit {
         let torus = encrypted.decrypt(key).map_err(bad)?;
         let scales = &self.manifest.output.scale;
         let exact: Vec<f64> = torus.iter().zip(scales).map(|(t, s)| t / s).collect();
+        let largest = OutputLayout::argmax(&exact);
+        if self.manifest.output.policy == OutputPolicy::TopOne && exact[largest] < 0.5 {
+            let name = self.manifest.name.clone();
+            return Err(ClientError::Undecided { name });
+        }
         let rounded = exact.iter().zip(scales);
-        let rounded = rounded.map(|(&score, &scale)| round(score, self.noise(scale)));
-        Ok((OutputLayout::argmax(&exact), rounded.collect()))
+        let rounded = rounded.map(|(&score, &scale)| round(score, self.finest_step(scale)));
+        Ok((largest, rounded.collect()))
     }
 
     fn labels(&self) -> usize {
         self.manifest.output.labels.len()
     }
 
-    /// Standard deviation that packing and rounding of a response alone give to a score.
-    fn noise(&self, scale: f64) -> f64 {
-        self.parameters.output_variance().sqrt() / scale
+    /// The finest steps in which a score of this scale is shown.
+    fn finest_step(&self, scale: f64) -> f64 {
+        let own = self.parameters.output_variance().sqrt();
+        finest(self.manifest.output.noise, own) / scale
     }
 }
 
@@ -199,6 +205,8 @@ mod tests {
                 kind: OutputKind::Scores,
                 labels: vec!["no".to_owned(), "yes".to_owned()],
                 scale: vec![0.1, 0.1],
+                policy: OutputPolicy::Scores,
+                noise: 1e-4,
             },
         }
     }

@@ -76,6 +76,15 @@ pub enum ClientError {
         /// Those it has.
         known: String,
     },
+    /// The server tells the best label only, and could not tell which it is.
+    #[error(
+        "three or more labels of circuit {name} are equally good but for noise, and its server tells no more than the \
+         best one; ask again, or about another text"
+    )]
+    Undecided {
+        /// The circuit.
+        name: String,
+    },
     /// No position is left after the prefix.
     #[error("a prefix of {letters} letters is too long for the circuit; pass at most {most}")]
     LongPrefix {

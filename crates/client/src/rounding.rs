@@ -2,18 +2,21 @@
 
 /// Values are shown with this many decimals at most.
 const MAX_DECIMALS: i32 = 3;
-/// LUTs add more noise than a client can compute, as it depends on the weights: some 10 times the
-/// response's own in classifiers, some 60 times in transformers. Scores keep steps of this many times the latter:
-/// enough for verdicts; logits keep some of their noise, as coarser steps would change what is drawn.
-const NOISE_ALLOWANCE: f64 = 16.0;
+/// Steps are at least so many times the noise that the server says it floods scores with.
+const STATED: f64 = 2.0;
+/// Whatever the server says: steps are at least so many times the noise that a client can compute, that of packing and
+/// rounding alone.
+const OWN: f64 = 16.0;
 
-/// Rounds to a power of ten of at least [`NOISE_ALLOWANCE`] times the response's noise: to hundreds or
-/// millions, if a server claims a scale that makes scores so large.
-pub(crate) fn round(score: f64, noise: f64) -> f64 {
-    let digits = (NOISE_ALLOWANCE * noise)
-        .log10()
-        .ceil()
-        .max(f64::from(-MAX_DECIMALS));
+/// The finest steps that hide noise, of which the server states some and the client knows some.
+pub(crate) fn finest(stated: f64, own: f64) -> f64 {
+    (STATED * stated).max(OWN * own)
+}
+
+/// Rounds to a power of ten of at least `finest`: to hundreds or millions, if a server claims a scale that makes
+/// scores so large.
+pub(crate) fn round(score: f64, finest: f64) -> f64 {
+    let digits = finest.log10().ceil().max(f64::from(-MAX_DECIMALS));
     // Powers of positive exponents are exact, so that 1.2 comes out as 1.2.
     let step = 10f64.powf(digits.abs());
     let rounded = match digits {
@@ -36,7 +39,7 @@ mod tests {
         let noise = noise.sqrt();
         for exponent in -12..=12 {
             let scale = 10f64.powi(exponent);
-            let shown = |torus: f64| round(torus / scale, noise / scale);
+            let shown = |torus: f64| round(torus / scale, finest(0.0, noise) / scale);
             let values: Vec<f64> = (0..1000)
                 .map(|i| shown(0.2 + noise * f64::from(i) / 1e3))
                 .collect();
@@ -49,12 +52,14 @@ mod tests {
     }
 
     #[test]
-    fn scores_are_rounded_to_their_noise() {
-        assert_eq!(round(1.234_567, 1e-9), 1.235);
-        assert_eq!(round(1.234_567, 0.000_4), 1.23);
-        assert_eq!(round(1.234_567, 0.004), 1.2);
+    fn steps_are_above_the_noise() {
+        assert_eq!(finest(0.1, 0.001), 0.2);
+        assert_eq!(finest(0.0, 0.001), 0.016);
+        assert_eq!(round(1.234_567, 1e-8), 1.235);
+        assert_eq!(round(1.234_567, 0.006), 1.23);
+        assert_eq!(round(1.234_567, 0.06), 1.2);
         assert_eq!(round(1.234_567, 1e9), 0.0);
-        assert_eq!(round(987_654.0, 500.0), 990_000.0);
-        assert!(round(-0.001, 0.004).is_sign_positive());
+        assert_eq!(round(987_654.0, 8000.0), 990_000.0);
+        assert!(round(-0.001, 0.06).is_sign_positive());
     }
 }

@@ -1,6 +1,6 @@
 //! Texts as tokens, and tokens as ciphertexts: circuits that continue a text.
 
-use cipherformer_circuit::{Bag, InputKind};
+use cipherformer_circuit::{Bag, InputKind, OutputPolicy};
 use cipherformer_fhe::{EncryptedBag, SecretKey};
 use cipherformer_protocol::frame;
 
@@ -61,7 +61,8 @@ impl PublicCircuit {
         Ok(frame(&parts))
     }
 
-    /// Opens a response: one logit per token, rounded as scores are.
+    /// Opens a response: one logit per token, rounded as scores are. Where the server's policy tells nothing but which
+    /// is the largest, that one is 0 and all others are minus infinity: whoever draws can only draw it.
     ///
     /// # Errors
     /// As [`PublicCircuit::decrypt`].
@@ -70,7 +71,13 @@ impl PublicCircuit {
         response: &[u8],
         key: &SecretKey,
     ) -> Result<Vec<f64>, ClientError> {
-        self.open(response, key).map(|(_, logits)| logits)
+        let (largest, logits) = self.open(response, key)?;
+        if self.manifest().output.policy != OutputPolicy::TopOne {
+            return Ok(logits);
+        }
+        let mut only = vec![f64::NEG_INFINITY; logits.len()];
+        only[largest] = 0.0;
+        Ok(only)
     }
 
     /// Fails if this circuit works in another way than the caller wants.

@@ -7,7 +7,8 @@ use std::sync::{Arc, Mutex};
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::INSECURE_TOY;
 use cipherformer_circuit::{
-    Block, Circuit, Dense, Description, Embedding, Function, Model, Quantized, Vocabulary, evaluate,
+    Block, Circuit, Dense, Description, Embedding, Function, Model, OutputPolicy, Quantized,
+    Vocabulary, evaluate,
 };
 use cipherformer_client::{Activity, Client, ClientError, KeyHome, Observer};
 use cipherformer_fhe::{
@@ -54,6 +55,7 @@ fn circuit(description: &str) -> Arc<Circuit> {
         description: description.to_owned(),
         parameter_set: INSECURE_TOY.name.to_owned(),
         labels: vec!["bad".to_owned(), "good".to_owned()],
+        policy: OutputPolicy::Scores,
     };
     let vocabulary = Vocabulary::new(features, 8, 1).expect("distinct");
     Arc::new(Circuit::new(description, vocabulary, model).expect("a valid circuit"))

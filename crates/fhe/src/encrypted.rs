@@ -10,7 +10,7 @@ use crate::keys::EvaluationKey;
 use crate::linear::{concat, linear};
 use crate::lookup::PreparedTable;
 use crate::lut::PreparedLut;
-use crate::message::{EncryptedBag, EncryptedScores};
+use crate::message::{EncryptedBag, EncryptedScores, stride};
 use crate::ring::{add, extract, multiply, pack, pack_at, shift};
 use crate::scaled::scaled_lut;
 use crate::wire::same_set;
@@ -204,9 +204,18 @@ impl Engine for Encrypted<'_> {
         extract(&multiply(a, b, modulus, self.key), outputs)
     }
 
-    fn respond(&mut self, _at: At<'_>, values: &Scalars) -> Result<EncryptedScores, FheError> {
-        let packed = pack(values, self.key)?;
+    fn respond(
+        &mut self,
+        _at: At<'_>,
+        flood: &[f64],
+        values: &Scalars,
+    ) -> Result<EncryptedScores, FheError> {
+        let mut packed = pack(values, self.key)?;
         let count = values.lwe_ciphertext_count().0;
+        let stride = stride(self.key.parameters, count);
+        let flood = flood.iter().enumerate().map(|(i, &v)| (i * stride, v));
+        let public = &self.key.public;
+        public.rerandomize(&mut packed, flood, self.key.parameters);
         Ok(EncryptedScores::compress(
             packed,
             count,

@@ -240,7 +240,7 @@ impl EncryptedScores {
 }
 
 /// How far apart packed values stand.
-fn stride(parameters: &ParameterSet, count: usize) -> usize {
+pub(crate) fn stride(parameters: &ParameterSet, count: usize) -> usize {
     parameters.ring_dimension / count.next_power_of_two()
 }
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cipherformer_circuit::{
-    Bag, Circuit, CircuitError, Description, Estimate, Vocabulary, estimate,
+    Bag, Circuit, CircuitError, Description, Estimate, OutputPolicy, Vocabulary, estimate,
 };
 
 use crate::card;
@@ -105,6 +105,7 @@ pub(crate) fn circuit(
         description: "Tells prompt injections from benign prompts.".to_owned(),
         parameter_set: "fast-1024".to_owned(),
         labels: LABELS.map(str::to_owned).to_vec(),
+        policy: OutputPolicy::Scores,
     };
     Circuit::new(description, vocabulary, model.quantize(recipe))
 }

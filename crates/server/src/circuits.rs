@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use cipherformer_circuit::{Circuit, CircuitError, Manifest, ParameterSet, parameters};
+use cipherformer_circuit::{
+    Circuit, CircuitError, Manifest, OutputPolicy, ParameterSet, parameters,
+};
 use cipherformer_fhe::{EncryptedBag, PreparedCircuit, size_limit};
 use cipherformer_protocol::CircuitSummary;
 
@@ -27,7 +29,11 @@ impl Circuits {
     ///
     /// # Errors
     /// A folder that cannot be read, or without a single usable circuit.
-    pub(crate) fn load(folder: &Path, allow_insecure: bool) -> Result<Self, StartError> {
+    pub(crate) fn load(
+        folder: &Path,
+        policies: &BTreeMap<String, OutputPolicy>,
+        allow_insecure: bool,
+    ) -> Result<Self, StartError> {
         let unreadable = |source| StartError::CircuitsFolder {
             path: folder.to_owned(),
             source,
@@ -41,12 +47,17 @@ impl Circuits {
             if name.starts_with('.') || !item.path().join("manifest.json").exists() {
                 continue;
             }
-            let entry = load(&item.path(), &name, allow_insecure).unwrap_or_else(|error| {
+            let entry = load(&item.path(), &name, policies.get(&name), allow_insecure);
+            let entry = entry.unwrap_or_else(|error| {
                 tracing::error!(circuit = name, %error, "circuit skipped");
                 reasons.push(error.to_string());
                 Entry::Damaged
             });
             entries.insert(name, entry);
+        }
+        if let Some(name) = policies.keys().find(|name| !entries.contains_key(*name)) {
+            let (name, path) = (name.clone(), folder.to_owned());
+            return Err(StartError::PolicyWithoutCircuit { name, path });
         }
         if entries.len() == reasons.len() {
             return Err(StartError::NoCircuits {
@@ -122,8 +133,18 @@ pub(crate) fn input(circuit: &Circuit, bytes: &[u8]) -> Result<EncryptedBag, Ser
     EncryptedBag::from_bytes(bytes, entries, circuit.parameters()).map_err(ServerError::Input)
 }
 
-fn load(folder: &Path, folder_name: &str, allow_insecure: bool) -> Result<Entry, UnusableCircuit> {
+/// A circuit, under the operator's output policy if there is one.
+fn load(
+    folder: &Path,
+    folder_name: &str,
+    policy: Option<&OutputPolicy>,
+    allow_insecure: bool,
+) -> Result<Entry, UnusableCircuit> {
     let circuit = Circuit::load(folder).map_err(explain)?;
+    let circuit = match policy {
+        Some(&policy) => circuit.with_policy(policy)?,
+        None => circuit,
+    };
     let parameters = circuit.parameters();
     if parameters.security_bits == 0 && !allow_insecure {
         return Err(UnusableCircuit::Insecure {
@@ -140,6 +161,7 @@ fn load(folder: &Path, folder_name: &str, allow_insecure: bool) -> Result<Entry,
     tracing::info!(
         circuit = name,
         digest = circuit.manifest().digest,
+        output = %circuit.manifest().output.policy,
         "circuit loaded"
     );
     Ok(Entry::Offered(Arc::new(PreparedCircuit::new(Arc::new(

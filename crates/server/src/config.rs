@@ -1,7 +1,10 @@
 //! What an operator decides.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+
+use cipherformer_circuit::OutputPolicy;
 
 /// Memory for expanded evaluation keys, unless told otherwise, in megabytes: eight keys of fast-1024
 /// (61 MB each) or two of precise-1024 (173 MB). Two at least, so that two clients in turn do not have their
@@ -54,6 +57,10 @@ pub struct Config {
     #[arg(long, value_name = "N", default_value_t = SESSION_MINUTES, value_parser = clap::value_parser!(u64).range(1..=1440))]
     pub session_minutes: u64,
 
+    /// How much of a circuit's scores clients get: all (scores), rounded ones (rounded:BITS), or the best label alone (top-1)
+    #[arg(long, value_name = "NAME=POLICY", value_parser = policy)]
+    pub output: Vec<(String, OutputPolicy)>,
+
     /// Offer circuits whose parameters have no security; for tests, so not on the command line
     #[arg(skip)]
     pub allow_insecure: bool,
@@ -71,9 +78,22 @@ impl Config {
             queue: QUEUE,
             sessions: SESSIONS,
             session_minutes: SESSION_MINUTES,
+            output: Vec::new(),
             allow_insecure: false,
         }
     }
+
+    /// Output policies by the names of circuits.
+    pub(crate) fn policies(&self) -> BTreeMap<String, OutputPolicy> {
+        self.output.iter().cloned().collect()
+    }
+}
+
+/// A circuit's name and its policy.
+fn policy(text: &str) -> Result<(String, OutputPolicy), String> {
+    let (name, policy) = text.split_once('=').ok_or("write it as NAME=POLICY")?;
+    let policy = policy.parse::<OutputPolicy>();
+    Ok((name.to_owned(), policy.map_err(|error| error.to_string())?))
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -69,7 +69,7 @@ impl Request {
 impl Service {
     /// Loads circuits, opens the store.
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
-        let circuits = Circuits::load(&config.circuits, config.allow_insecure)?;
+        let circuits = Circuits::load(&config.circuits, &config.policies(), config.allow_insecure)?;
         Ok(Self {
             store: Arc::new(KeyStore::open(&config.data_dir, circuits.parameter_sets())?),
             circuits,

@@ -59,12 +59,7 @@ impl Circuit {
             InputKind::Bag => classifier::read(folder)?.into(),
             InputKind::Tokens => transformer::read(folder)?.into(),
         };
-        let description = Description {
-            name: manifest.name.clone(),
-            description: manifest.description.clone(),
-            parameter_set: manifest.parameter_set.clone(),
-            labels: manifest.output.labels.clone(),
-        };
+        let description = Description::of(&manifest);
         let circuit = Self::new(description, vocabulary, body).map_err(|error| match error {
             CircuitError::UnknownParameters { .. } => error,
             error => damaged(folder, WEIGHTS, error.to_string()),

@@ -7,13 +7,15 @@
 //! Bounds are hard: interval arithmetic from `sum_v x_v <= 1` through every layer. No input, however
 //! odd, can leave its range; only noise can, with the probability that the guard band allows.
 
-use super::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, guard_part, response, room, rounded};
+use super::ending::{Ending, SCORES_FLOOD, prepared};
+use super::{LUT_HALF_RANGE, guard_part, room, rounded};
 use crate::check::{check_dense, check_embedding, check_finite, no_room, shape};
 use crate::error::CircuitError;
 use crate::function::Function;
 use crate::graph::{LutCell, Node, NodeId, Op, Value, cell_centre};
-use crate::model::{Block, Dense, Embedding, Model};
+use crate::model::{Dense, Embedding, Model};
 use crate::parameters::{ParameterSet, Precision};
+use crate::policy::OutputPolicy;
 
 /// Activations go to linear layers, which do not ask for more.
 const PRECISION: Precision = Precision::Coarse;
@@ -25,7 +27,8 @@ const PRECISION: Precision = Precision::Coarse;
 /// leaves room for the guard band.
 pub(crate) fn lower_classifier(
     model: &Model,
-    parameters: &ParameterSet,
+    policy: OutputPolicy,
+    parameters: &'static ParameterSet,
 ) -> Result<Vec<Node>, CircuitError> {
     check_embedding(&model.embedding)?;
     let mut nodes = vec![lower_embedding(&model.embedding, parameters)?];
@@ -33,6 +36,7 @@ pub(crate) fn lower_classifier(
         return Err(shape("model", "at least one block", "none"));
     }
     let mut bias = &model.embedding.bias;
+    let last = model.blocks.len() - 1;
     for (index, block) in model.blocks.iter().enumerate() {
         let source = NodeId(nodes.len() - 1);
         let input = Input {
@@ -40,12 +44,33 @@ pub(crate) fn lower_classifier(
             values: &nodes[source.0].values,
             bias,
         };
-        let last = index + 1 == model.blocks.len();
-        let lowered = lower_block(index + 1, block, &input, last, parameters)?;
-        nodes.extend(lowered);
-        bias = &block.dense.bias;
+        let name = format!("dense{}", index + 1);
+        check_dense(&name, &block.dense, input.values.len())?;
+        if index == last {
+            let dense = prepared(&block.dense, policy);
+            let weights = &dense.weights.integers;
+            let squares =
+                (0..weights.rows()).map(|row| square_sum(weights.row(row).iter().copied()));
+            let carried = squares.fold(0.0, f64::max) * parameters.lut_output_variance(PRECISION);
+            let ending = Ending::new(policy, parameters, carried, SCORES_FLOOD);
+            let next = Next::Ending(&ending);
+            let lowered = lower_block(
+                index + 1,
+                block.activation,
+                &dense,
+                &input,
+                next,
+                parameters,
+            )?;
+            nodes.extend(lowered);
+            ending.append(&mut nodes)?;
+        } else {
+            let (activation, dense) = (block.activation, &block.dense);
+            let lowered = lower_block(index + 1, activation, dense, &input, Next::Lut, parameters)?;
+            nodes.extend(lowered);
+            bias = &block.dense.bias;
+        }
     }
-    nodes.push(response(&nodes, parameters));
     check_finite(&nodes)?;
     Ok(nodes)
 }
@@ -105,31 +130,32 @@ fn lower_embedding(embedding: &Embedding, parameters: &ParameterSet) -> Result<N
 /// for all of them.
 fn lower_block(
     number: usize,
-    block: &Block,
+    activation: Function,
+    dense: &Dense,
     input: &Input<'_>,
-    last: bool,
+    next: Next<'_>,
     parameters: &ParameterSet,
 ) -> Result<[Node; 2], CircuitError> {
     let name = format!("dense{number}");
-    check_dense(&name, &block.dense, input.values.len())?;
     let cells = parameters.bootstrap_polynomial_size;
     let inputs = || input.values.iter().zip(input.bias);
     let largest: Vec<f64> = inputs()
-        .map(|(value, &bias)| largest_output(block.activation, value, bias, cells))
+        .map(|(value, &bias)| largest_output(activation, value, bias, cells))
         .collect();
-    let rows: Vec<Row> = (0..block.dense.weights.integers.rows())
-        .map(|row| Row::new(&block.dense, row, &largest, last, parameters))
+    let rows: Vec<Row> = (0..dense.weights.integers.rows())
+        .map(|row| Row::new(dense, row, &largest, next, parameters))
         .collect();
-    let limit = |row: &Row| room(row.half_range, row.variance) / row.largest;
+    let limit = |row: &Row| row.room / row.largest;
     let scale = rounded(rows.iter().map(limit).fold(f64::INFINITY, f64::min));
     if !(scale.is_finite() && scale > 0.0) {
-        let needed = rows
+        let least = rows
             .iter()
-            .map(|row| guard_part(row.half_range, row.variance));
-        return Err(no_room(&name, needed.fold(0.0, f64::max)));
+            .map(|row| row.room)
+            .fold(f64::INFINITY, f64::min);
+        return Err(no_room(&name, 1.0 - least / next.half_range()));
     }
     let cells = inputs().map(|(value, &input_bias)| LutCell {
-        function: block.activation,
+        function: activation,
         input_scale: value.scale,
         input_bias,
         output_scale: scale,
@@ -151,21 +177,24 @@ fn lower_block(
         energy: 0.0,
     };
     let lut_id = NodeId(input.node.0 + 1);
-    let linear = linear_node(name, &block.dense, &lut.values, lut_id, last);
+    let linear = linear_node(name, dense, &lut.values, lut_id, next);
     Ok([lut, linear])
 }
 
 /// Biases of inner layers live in the next LUTs' tables; the last layer's are added to the scores.
-fn linear_node(name: String, dense: &Dense, inputs: &[Value], source: NodeId, last: bool) -> Node {
+fn linear_node(
+    name: String,
+    dense: &Dense,
+    inputs: &[Value],
+    source: NodeId,
+    next: Next<'_>,
+) -> Node {
     let weights = &dense.weights.integers;
     let scale = |row: usize| inputs[0].scale / dense.weights.step[row];
     let bias: Vec<f64> = (0..weights.rows())
-        .map(|row| {
-            if last {
-                dense.bias[row] * scale(row)
-            } else {
-                0.0
-            }
+        .map(|row| match next {
+            Next::Ending(_) => dense.bias[row] * scale(row),
+            Next::Lut => 0.0,
         })
         .collect();
     let values = (0..weights.rows())
@@ -193,12 +222,26 @@ fn linear_node(name: String, dense: &Dense, inputs: &[Value], source: NodeId, la
     }
 }
 
+/// What comes after a linear layer.
+#[derive(Clone, Copy)]
+enum Next<'a> {
+    Lut,
+    Ending(&'a Ending),
+}
+
+impl Next<'_> {
+    fn half_range(self) -> f64 {
+        match self {
+            Self::Lut => LUT_HALF_RANGE,
+            Self::Ending(ending) => ending.half_range(),
+        }
+    }
+}
+
 /// What an output of a linear layer must fit into, whatever the scale of the LUT outputs that it sums up.
 struct Row {
-    /// Of what comes next: a LUT or the response.
-    half_range: f64,
-    /// Of the noise there.
-    variance: f64,
+    /// The largest absolute value on the torus.
+    room: f64,
     /// The largest sum, in units of the scale.
     largest: f64,
 }
@@ -209,26 +252,24 @@ impl Row {
         dense: &Dense,
         row: usize,
         largest: &[f64],
-        last: bool,
+        next: Next<'_>,
         parameters: &ParameterSet,
     ) -> Self {
         let weights = dense.weights.integers.row(row);
         let terms = weights.iter().zip(largest);
         let sum: f64 = terms.map(|(&w, &largest)| magnitude(w) * largest).sum();
-        let carried =
-            square_sum(weights.iter().copied()) * parameters.lut_output_variance(PRECISION);
-        if last {
-            let bias = dense.bias[row].abs() / dense.weights.step[row];
-            Self {
-                half_range: RESPONSE_HALF_RANGE,
-                variance: carried + parameters.output_variance(),
-                largest: sum + bias,
-            }
-        } else {
-            Self {
-                half_range: LUT_HALF_RANGE,
-                variance: carried + parameters.lut_input_variance(),
-                largest: sum,
+        match next {
+            Next::Ending(ending) => Self {
+                room: ending.room(),
+                largest: sum + dense.bias[row].abs() / dense.weights.step[row],
+            },
+            Next::Lut => {
+                let squares = square_sum(weights.iter().copied());
+                let carried = squares * parameters.lut_output_variance(PRECISION);
+                Self {
+                    room: room(LUT_HALF_RANGE, carried + parameters.lut_input_variance()),
+                    largest: sum,
+                }
             }
         }
     }

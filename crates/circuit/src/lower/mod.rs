@@ -4,7 +4,10 @@
 //! comes next: half the torus before a LUT, the whole torus before the response.
 
 mod classifier;
+mod ending;
 mod transformer;
+
+pub use ending::{Flood, LOGITS_FLOOD, SCORES_FLOOD};
 
 pub(crate) use classifier::lower_classifier;
 pub(crate) use transformer::lower_transformer;
@@ -25,16 +28,19 @@ pub const LUT_HALF_RANGE: f64 = 0.25;
 /// Half of the torus, which the response may fill.
 pub const RESPONSE_HALF_RANGE: f64 = 0.5;
 
-/// The last node: the values of the one before it, on their way to the client.
-fn response(nodes: &[Node], parameters: &ParameterSet) -> Node {
+/// The last node: the values of the one before it, flooded to this variance, on their way to the client.
+fn response(nodes: &[Node], flooded: f64, parameters: &ParameterSet) -> Node {
     let source = NodeId(nodes.len() - 1);
-    let values = nodes[source.0].values.iter().map(|value| Value {
-        variance: value.variance + parameters.output_variance(),
+    let sources = &nodes[source.0].values;
+    let flood = sources.iter().map(|value| flooded - value.variance);
+    let flood: Vec<f64> = flood.collect();
+    let values = sources.iter().map(|value| Value {
+        variance: flooded + parameters.output_variance(),
         ..*value
     });
     Node {
         name: "response".to_owned(),
-        op: Op::Response,
+        op: Op::Response { flood },
         inputs: vec![source],
         values: values.collect(),
         energy: 0.0,

@@ -2,8 +2,8 @@
 
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::{
-    Block, Circuit, CircuitError, Dense, Description, Embedding, Function, Model, Quantized,
-    Vocabulary,
+    Block, Circuit, CircuitError, Dense, Description, Embedding, Function, Model, OutputPolicy,
+    Quantized, Vocabulary,
 };
 
 /// What [`Circuit::new`] takes.
@@ -24,6 +24,7 @@ impl Parts {
                 description: "A circuit for tests.".to_owned(),
                 parameter_set: "standard-2048".to_owned(),
                 labels: vec!["no".to_owned(), "yes".to_owned()],
+                policy: OutputPolicy::Scores,
             },
             vocabulary: Vocabulary::new(features.map(str::to_owned).to_vec(), 8, 2)
                 .expect("distinct features"),

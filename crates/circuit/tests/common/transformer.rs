@@ -4,7 +4,7 @@ use cipherformer_circuit::transformer::{
     Attention, AttentionNumerics, BlockNumerics, Matrix, TokenTables, Transformer, TransformerBlock,
 };
 use cipherformer_circuit::{
-    Bag, Circuit, CircuitError, Description, ParameterSet, Plain, Vocabulary,
+    Bag, Circuit, CircuitError, Description, OutputPolicy, ParameterSet, Plain, Vocabulary,
 };
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -143,6 +143,7 @@ pub(crate) fn try_circuit(
         description: "random weights".to_owned(),
         parameter_set: parameters.name.to_owned(),
         labels: tokens.clone(),
+        policy: OutputPolicy::Scores,
     };
     let vocabulary = Vocabulary::new(tokens, 1, 1).expect("distinct");
     Circuit::new(description, vocabulary, model.clone())

@@ -7,7 +7,7 @@ use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::INSECURE_TOY;
 use cipherformer_circuit::{
     Block, Circuit, Dense, Description, Embedding, Function, InputKind, Manifest, Model,
-    OutputKind, Quantized, Vocabulary, evaluate,
+    OutputKind, OutputPolicy, Quantized, Vocabulary, evaluate,
 };
 use cipherformer_fhe::{
     Encrypted, EncryptedBag, EvaluationKey, PreparedCircuit, SeededEvaluationKey,
@@ -67,6 +67,7 @@ fn circuit(next: [usize; 3]) -> Circuit {
         description: String::new(),
         parameter_set: INSECURE_TOY.name.to_owned(),
         labels: tokens.clone(),
+        policy: OutputPolicy::Scores,
     };
     let vocabulary = Vocabulary::new(tokens, 1, 1).expect("distinct");
     Circuit::new(description, vocabulary, model).expect("a valid circuit")

@@ -10,7 +10,7 @@ use crate::key_switch as lwe_key_switch;
 use crate::keys::SecretKey;
 use crate::keys::bodies::SeededBodies;
 use crate::keys::bootstrap;
-use crate::ring::{automorphism, key_switch, product};
+use crate::ring::{automorphism, key_switch, product, rerandomize};
 use crate::wire;
 
 const WHAT: &str = "evaluation key";
@@ -18,7 +18,7 @@ const WHAT: &str = "evaluation key";
 /// All that a server needs to compute for one client. It opens no ciphertext.
 ///
 /// Contents: bootstrapping key (n GGSW under the ring key), LWE key-switching key (ring key to small
-/// key), automorphism keys for packing, relinearization key for products. Size: [`ParameterSet::evaluation_key_bytes`].
+/// key), automorphism keys for packing, relinearization key for products, public key for rerandomization. Size: [`ParameterSet::evaluation_key_bytes`].
 #[derive(Serialize, Deserialize, Versionize)]
 #[versionize(SeededEvaluationKeyVersions)]
 pub struct SeededEvaluationKey {
@@ -27,6 +27,7 @@ pub struct SeededEvaluationKey {
     pub(super) key_switch: SeededBodies,
     pub(super) automorphisms: SeededBodies,
     pub(super) relinearization: SeededBodies,
+    pub(super) public: SeededBodies,
 }
 
 #[derive(VersionsDispatch)]
@@ -54,12 +55,15 @@ impl SeededEvaluationKey {
         let automorphisms = automorphism::generate(secret);
         step("product key");
         let relinearization = product::generate(secret);
+        step("public key");
+        let public = rerandomize::generate(secret);
         Self {
             parameter_set: parameters.name.to_owned(),
             bootstrap,
             key_switch,
             automorphisms,
             relinearization,
+            public,
         }
     }
 
@@ -94,6 +98,7 @@ impl SeededEvaluationKey {
                 parameters,
             )
             && key_switch::fits(&self.relinearization, 1, parameters)
+            && rerandomize::fits(&self.public, parameters)
     }
 }
 
@@ -120,11 +125,12 @@ mod tests {
             );
         };
         type Part = fn(&mut SeededEvaluationKey) -> &mut SeededBodies;
-        let parts: [(&str, Part); 4] = [
+        let parts: [(&str, Part); 5] = [
             ("bootstrapping key", |key| &mut key.bootstrap),
             ("key-switching key", |key| &mut key.key_switch),
             ("packing keys", |key| &mut key.automorphisms),
             ("product key", |key| &mut key.relinearization),
+            ("public key", |key| &mut key.public),
         ];
         for (what, part) in parts {
             refused(what, &|key| part(key).bodies.truncate(1));

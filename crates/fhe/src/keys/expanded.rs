@@ -6,8 +6,8 @@ use cipherformer_circuit::ParameterSet;
 
 use crate::key_switch::KeySwitchKey;
 use crate::keys::{SeededEvaluationKey, bootstrap};
-use crate::ring::AutomorphismKeys;
 use crate::ring::key_switch::{self, RingKeySwitchKey};
+use crate::ring::{AutomorphismKeys, PublicKey};
 use crate::rotation::BootstrapKey;
 
 /// An evaluation key ready for use; two to five times the size of the seeded one.
@@ -17,6 +17,7 @@ pub struct EvaluationKey {
     pub(crate) key_switch: KeySwitchKey,
     pub(crate) automorphisms: AutomorphismKeys,
     pub(crate) relinearization: RingKeySwitchKey,
+    pub(crate) public: PublicKey,
 }
 
 impl EvaluationKey {
@@ -34,6 +35,7 @@ impl EvaluationKey {
             automorphisms: AutomorphismKeys::expand(seeded.automorphisms, parameters),
             relinearization: key_switch::expand_rounded(seeded.relinearization, 1, parameters)
                 .remove(0),
+            public: PublicKey::expand(seeded.public, parameters),
         }
     }
 
@@ -53,7 +55,8 @@ impl EvaluationKey {
             * parameters.ring_key_switch.levels as usize
             * 2
             * parameters.ring_dimension;
-        8 * (bootstrap + ring) + 12 * key_switch
+        let public = 2 * parameters.ring_dimension;
+        8 * (bootstrap + ring + public) + 12 * key_switch
     }
 }
 

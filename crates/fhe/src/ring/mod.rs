@@ -6,6 +6,7 @@ pub(crate) mod key_switch;
 mod matrix;
 mod packing;
 pub(crate) mod product;
+pub(crate) mod rerandomize;
 
 use tfhe::core_crypto::prelude::*;
 use zeroize::Zeroizing;
@@ -15,6 +16,7 @@ pub use external::{Ggsw, SeededGgsw};
 pub use matrix::PreparedMatrix;
 pub use packing::{pack, pack_at};
 pub use product::multiply;
+pub(crate) use rerandomize::PublicKey;
 
 use crate::error::FheError;
 use crate::{Packed, Scalars};

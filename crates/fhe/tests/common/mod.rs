@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::{
-    Block, Circuit, Dense, Description, Embedding, Function, Model, ParameterSet, Quantized,
-    Vocabulary,
+    Block, Circuit, Dense, Description, Embedding, Function, Model, OutputPolicy, ParameterSet,
+    Quantized, Vocabulary,
 };
 use cipherformer_fhe::{EvaluationKey, SecretKey, SeededEvaluationKey};
 use rand::rngs::StdRng;
@@ -85,6 +85,7 @@ pub(crate) fn circuit(
         description: "random weights".to_owned(),
         parameter_set: parameters.name.to_owned(),
         labels: vec!["no".to_owned(), "yes".to_owned()],
+        policy: OutputPolicy::Scores,
     };
     let vocabulary = Vocabulary::new(features, 64, 2).expect("distinct words");
     Arc::new(Circuit::new(description, vocabulary, model).expect("a valid circuit"))

@@ -2,7 +2,9 @@
 
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::STANDARD_2048;
-use cipherformer_circuit::{Bag, InputKind, InputLayout, Manifest, OutputKind, OutputLayout};
+use cipherformer_circuit::{
+    Bag, InputKind, InputLayout, Manifest, OutputKind, OutputLayout, OutputPolicy,
+};
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, PreparedTable, Scalars, linear, pack};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -107,6 +109,8 @@ fn manifest(entries: usize) -> Manifest {
             kind: OutputKind::Scores,
             labels: vec!["a".to_owned()],
             scale: vec![1.0],
+            policy: OutputPolicy::Scores,
+            noise: 1e-4,
         },
     }
 }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cipherformer_circuit::{Circuit, Description, Transformer, Vocabulary, estimate};
+use cipherformer_circuit::{Circuit, Description, OutputPolicy, Transformer, Vocabulary, estimate};
 use serde::{Deserialize, Serialize};
 
 use super::evaluate::{reference_logits, tokens};
@@ -81,6 +81,7 @@ pub(super) fn circuit(model: Transformer, parameter_set: &str) -> Result<Circuit
         description: "Continues first names, letter by letter.".to_owned(),
         parameter_set: parameter_set.to_owned(),
         labels: labels.clone(),
+        policy: OutputPolicy::Scores,
     };
     let vocabulary = Vocabulary::new(labels, 1, 1)?;
     Ok(Circuit::new(description, vocabulary, model)?)

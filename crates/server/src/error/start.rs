@@ -31,6 +31,17 @@ pub enum StartError {
         /// Why the ones that are there cannot be used.
         reasons: Vec<String>,
     },
+    /// A policy for a circuit that is not there.
+    #[error(
+        "there is an output policy for circuit {name}, but {path} has no such circuit; correct the name in the \
+         configuration or in --output"
+    )]
+    PolicyWithoutCircuit {
+        /// The circuit.
+        name: String,
+        /// The folder of circuits.
+        path: PathBuf,
+    },
     /// The data directory cannot be used.
     #[error(
         "cannot use the data directory {path}: {source}; pass a folder that can be written with --data-dir"

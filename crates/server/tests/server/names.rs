@@ -2,7 +2,7 @@
 
 use cipherformer_circuit::parameters::INSECURE_PRECISE;
 use cipherformer_circuit::transformer::{Attention, AttentionNumerics, Matrix, TokenTables};
-use cipherformer_circuit::{Circuit, Description, Transformer, Vocabulary};
+use cipherformer_circuit::{Circuit, Description, OutputPolicy, Transformer, Vocabulary};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
@@ -52,6 +52,7 @@ pub(crate) fn circuit(name: &str) -> Circuit {
         description: "random weights".to_owned(),
         parameter_set: INSECURE_PRECISE.name.to_owned(),
         labels: tokens.clone(),
+        policy: OutputPolicy::Scores,
     };
     let vocabulary = Vocabulary::new(tokens, 1, 1).expect("distinct tokens");
     Circuit::new(description, vocabulary, model).expect("a valid circuit")

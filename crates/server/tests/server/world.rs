@@ -12,7 +12,7 @@ use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::INSECURE_TOY;
 use cipherformer_circuit::{
     Bag, Block, Circuit, Dense, Description, Embedding, Function, Manifest, Model, OutputLayout,
-    ParameterSet, Plain, Quantized, Vocabulary, evaluate,
+    OutputPolicy, ParameterSet, Plain, Quantized, Vocabulary, evaluate,
 };
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 use cipherformer_fhe::SecretKey;
@@ -227,6 +227,7 @@ pub(crate) fn circuit_under(parameters: &ParameterSet, name: &str) -> Circuit {
         description: "random weights".to_owned(),
         parameter_set: parameters.name.to_owned(),
         labels: vec!["no".to_owned(), "yes".to_owned()],
+        policy: OutputPolicy::Scores,
     };
     let vocabulary = Vocabulary::new(features, 64, 2).expect("distinct words");
     Circuit::new(description, vocabulary, model).expect("a valid circuit")

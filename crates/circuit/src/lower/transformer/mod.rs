@@ -14,11 +14,11 @@ mod scales;
 use layout::Layout;
 use scales::Scales;
 
-use super::response;
 use crate::check::{check_finite, no_room};
 use crate::error::CircuitError;
 use crate::graph::{IntMatrix, Node, NodeId};
 use crate::parameters::ParameterSet;
+use crate::policy::OutputPolicy;
 use crate::transformer::{MARGIN, Matrix, Transformer};
 
 /// Lowers every position of the context.
@@ -27,9 +27,10 @@ use crate::transformer::{MARGIN, Matrix, Transformer};
 /// Ranges and noise for which no scale leaves room.
 pub(crate) fn lower_transformer(
     model: &Transformer,
+    policy: OutputPolicy,
     parameters: &'static ParameterSet,
 ) -> Result<Vec<Vec<Node>>, CircuitError> {
-    let scales = Scales::new(model, parameters)?;
+    let scales = Scales::new(model, policy, parameters)?;
     let mut cached = vec![0.0; 2 * model.heads * model.attention.len()];
     let positions = 0..model.positions.len();
     positions
@@ -93,9 +94,7 @@ impl<'a> Builder<'a> {
             });
         }
         self.logits(&sources)?;
-        let response = response(&self.nodes, self.parameters);
-        self.nodes.push(response);
-        Ok(())
+        self.scales.ending.append(&mut self.nodes)
     }
 
     fn attention_source(&self, layer: usize, node: NodeId) -> Source<'a> {

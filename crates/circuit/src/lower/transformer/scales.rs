@@ -3,8 +3,10 @@
 
 use crate::check::no_room;
 use crate::error::CircuitError;
-use crate::lower::{LUT_HALF_RANGE, RESPONSE_HALF_RANGE, guard_part, room, rounded};
+use crate::lower::ending::{Ending, LOGITS_FLOOD};
+use crate::lower::{LUT_HALF_RANGE, guard_part, room, rounded};
 use crate::parameters::{ParameterSet, Precision};
+use crate::policy::OutputPolicy;
 use crate::transformer::{
     MARGIN, Matrix, SCALED_LEVELS, Transformer, TransformerBlock, WEIGHT_LIMIT,
 };
@@ -20,6 +22,8 @@ pub(super) struct Scales {
     pub(super) hidden_in_logits: Vec<Matrix>,
     /// Torus units per unit of logit.
     pub(super) logits: f64,
+    /// What becomes of them.
+    pub(super) ending: Ending,
     /// A token's weight of 1 is 1 / this on the torus: a multiple of both moduli of block 1.
     pub(super) token_modulus: u64,
 }
@@ -47,7 +51,8 @@ pub(super) struct BlockScales {
 impl Scales {
     pub(super) fn new(
         model: &Transformer,
-        parameters: &ParameterSet,
+        policy: OutputPolicy,
+        parameters: &'static ParameterSet,
     ) -> Result<Self, CircuitError> {
         let half = room(LUT_HALF_RANGE, 2.0 * parameters.lut_input_variance());
         let in_logits = |matrix| model.unembedding.times(matrix);
@@ -60,8 +65,8 @@ impl Scales {
             .collect();
         let sources = hidden_in_logits.iter().chain(&attention_in_logits);
         let carried = logits_variance(sources, parameters);
-        let response = room(RESPONSE_HALF_RANGE, carried + parameters.output_variance());
-        let logits = rounded(response / (model.logit_range * MARGIN));
+        let ending = Ending::new(policy, parameters, carried, LOGITS_FLOOD);
+        let logits = rounded(ending.room() / (model.logit_range * MARGIN));
         let fit = |range: f64| half / (range * MARGIN);
         let residuals: Vec<f64> = model
             .blocks
@@ -97,6 +102,7 @@ impl Scales {
             attention_in_logits,
             hidden_in_logits,
             logits,
+            ending,
             token_modulus,
         })
     }

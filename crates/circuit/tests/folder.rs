@@ -128,6 +128,6 @@ fn unknown_parameters_and_formats_are_refused() {
         error.to_string().contains("standard-2048"),
         "names the known ones: {error}"
     );
-    let error = edit_manifest(folder.path(), "\"format\": 1", "\"format\": 2").expect_err("newer");
-    assert!(error.to_string().contains("format 2 is not 1"), "{error}");
+    let error = edit_manifest(folder.path(), "\"format\": 2", "\"format\": 3").expect_err("newer");
+    assert!(error.to_string().contains("format 3 is not 2"), "{error}");
 }

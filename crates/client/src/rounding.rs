@@ -13,15 +13,24 @@ pub(crate) fn finest(stated: f64, own: f64) -> f64 {
     (STATED * stated).max(OWN * own)
 }
 
-/// Rounds to a power of ten of at least `finest`: to hundreds or millions, if a server claims a scale that makes
-/// scores so large.
+/// Rounds to the least of 1, 2 and 5 times powers of ten that is at least `finest`: to hundreds or millions, if a server
+/// claims a scale that makes scores so large.
 pub(crate) fn round(score: f64, finest: f64) -> f64 {
-    let digits = finest.log10().ceil().max(f64::from(-MAX_DECIMALS));
+    let finest = finest.max(10f64.powi(-MAX_DECIMALS));
+    let exponent = finest.log10().floor();
     // Powers of positive exponents are exact, so that 1.2 comes out as 1.2.
-    let step = 10f64.powf(digits.abs());
-    let rounded = match digits {
-        ..=0.0 => (score * step).round() / step,
-        _ => (score / step).round() * step,
+    let power = 10f64.powf(exponent.abs());
+    let [unit, back] = match exponent {
+        ..=0.0 => [1.0 / power, power],
+        _ => [power, 1.0 / power],
+    };
+    let units = [1.0, 2.0, 5.0].into_iter();
+    let units = units.filter(|units| units * unit >= finest * 0.999_999);
+    let units = units.fold(10.0, f64::min);
+    let steps = (score * back / units).round() * units;
+    let rounded = match exponent {
+        ..=0.0 => steps / power,
+        _ => steps * power,
     };
     rounded + 0.0 // no negative zero
 }
@@ -56,8 +65,14 @@ mod tests {
         assert_eq!(finest(0.1, 0.001), 0.2);
         assert_eq!(finest(0.0, 0.001), 0.016);
         assert_eq!(round(1.234_567, 1e-8), 1.235);
+        assert_eq!(round(1.234_567, 0.01), 1.23);
         assert_eq!(round(1.234_567, 0.006), 1.23);
         assert_eq!(round(1.234_567, 0.06), 1.2);
+        assert_eq!(round(1.234_567, 0.13), 1.2);
+        assert_eq!(round(1.334_567, 0.13), 1.4);
+        assert_eq!(round(1.234_567, 0.4), 1.0);
+        assert_eq!(round(1.334_567, 0.4), 1.5);
+        assert_eq!(round(1.834_567, 0.6), 2.0);
         assert_eq!(round(1.234_567, 1e9), 0.0);
         assert_eq!(round(987_654.0, 8000.0), 990_000.0);
         assert!(round(-0.001, 0.06).is_sign_positive());

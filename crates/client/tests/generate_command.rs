@@ -24,7 +24,7 @@ fn server() -> FakeServer {
     let tokens = ["<end>", "a", "b"].map(str::to_owned).to_vec();
     let vocabulary = Vocabulary::new(tokens, 1, 1).expect("distinct");
     let manifest = serde_json::json!({
-        "format": 1,
+        "format": 2,
         "name": "names",
         "description": "",
         "digest": "0".repeat(64),
@@ -38,7 +38,7 @@ fn server() -> FakeServer {
             "scale": 0.001,
             "vocabulary_sha256": vocabulary.sha256(),
         },
-        "output": { "kind": "logits", "labels": ["<end>", "a", "b"], "scale": [0.1, 0.1, 0.1] },
+        "output": { "kind": "logits", "labels": ["<end>", "a", "b"], "scale": [0.1, 0.1, 0.1], "policy": "scores", "noise": 0.001 },
     });
     FakeServer::start(move |request| match request.path.as_str() {
         "/v1/circuits" => Answer::json("{\"circuits\":[]}"),

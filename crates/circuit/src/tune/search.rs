@@ -12,6 +12,9 @@ use crate::parameters::{self, Decomposition, ParameterSet, Precision, TUniform, 
 /// Noise may exceed what is tolerated by this much: rounded scales differ from set to set.
 const SLACK: f64 = 1.02;
 
+/// As estimates call it.
+const RESPONSE: &str = "response";
+
 /// The noise that each operation may have.
 pub(super) struct Tolerance {
     /// By the names of layer and operation.
@@ -22,18 +25,16 @@ pub(super) struct Tolerance {
 
 impl Tolerance {
     pub(super) fn of(circuit: &Circuit, goal: &Goal) -> Self {
-        if let Some(any) = goal.input_noise {
-            let layers = BTreeMap::new();
-            return Self { layers, any };
-        }
-        let now = estimate_at(circuit, &goal.speed);
-        let noise = now.layers.into_iter().filter_map(|layer| {
+        let now = estimate_at(circuit, &goal.speed).layers.into_iter();
+        // A goal is one of LUTs. Responses have the noise they are flooded with.
+        let kept = now.filter(|layer| goal.input_noise.is_none() || layer.operation == RESPONSE);
+        let noise = kept.filter_map(|layer| {
             let noise = layer.input_noise?;
             Some(((layer.name, layer.operation), noise * SLACK))
         });
         Self {
             layers: noise.collect(),
-            any: f64::INFINITY,
+            any: goal.input_noise.unwrap_or(f64::INFINITY),
         }
     }
 
@@ -54,7 +55,7 @@ impl Tolerance {
         let luts = self
             .layers
             .iter()
-            .filter(|((_, operation), _)| *operation != "response");
+            .filter(|((_, operation), _)| *operation != RESPONSE);
         luts.map(|(_, noise)| *noise).fold(self.any, f64::min)
     }
 }

@@ -143,6 +143,7 @@ impl LayerEstimate {
 pub(crate) fn worst_failure(node: &Node, nodes: &[Node], parameters: &ParameterSet) -> Option<f64> {
     let (half_range, added) = added(node, parameters)?;
     let failures = ranged(node, nodes)
+        .into_iter()
         .map(|value| failure_log2(half_range - value.bound, (value.variance + added).sqrt()));
     // Unlike `f64::max`, this keeps a NaN.
     Some(failures.fold(
@@ -157,27 +158,26 @@ fn added(node: &Node, parameters: &ParameterSet) -> Option<(f64, f64)> {
         Op::Lut { .. } | Op::ScaledLut { .. } => {
             Some((LUT_HALF_RANGE, parameters.lut_input_variance()))
         }
-        Op::Response { flood } => {
-            let flood = flood.iter().copied().fold(0.0, f64::max);
-            Some((RESPONSE_HALF_RANGE, flood + parameters.output_variance()))
-        }
+        Op::Response { .. } => Some((RESPONSE_HALF_RANGE, 0.0)),
         _ => None,
     }
 }
 
-/// The inputs that must stay in a range: all but the scales of a scaled LUT, which are only multiplied.
-fn ranged<'a>(node: &'a Node, nodes: &'a [Node]) -> impl Iterator<Item = &'a Value> {
+/// The values that must stay in a range: all inputs but the scales of a scaled LUT, which are only multiplied; of a
+/// response what is sent, with all its noise.
+fn ranged<'a>(node: &'a Node, nodes: &'a [Node]) -> Vec<&'a Value> {
     let count = match node.op {
         Op::ScaledLut { .. } => node.inputs.len() - 1,
+        Op::Response { .. } => return node.values.iter().collect(),
         _ => node.inputs.len(),
     };
     let inputs = node.inputs[..count].iter();
-    inputs.flat_map(|id| &nodes[id.0].values)
+    inputs.flat_map(|id| &nodes[id.0].values).collect()
 }
 
 fn layer(node: &Node, nodes: &[Node], parameters: &ParameterSet, speed: &Speed) -> LayerEstimate {
     let input_noise = added(node, parameters).map(|(half_range, added)| {
-        let variances = ranged(node, nodes).map(|value| value.variance);
+        let variances = ranged(node, nodes).into_iter().map(|value| value.variance);
         (variances.fold(0.0, f64::max) + added).sqrt() / (2.0 * half_range)
     });
     let luts = node.luts();

@@ -17,7 +17,7 @@ pub const REQUEST_BODY_BITS: u32 = 32;
 pub const RING_KEY_BODY_BITS: u32 = 46;
 
 /// Of every body coefficient of the public key so many bits travel. Responses are rounded to fewer, and values flooded.
-pub const PUBLIC_KEY_BODY_BITS: u32 = 24;
+pub const PUBLIC_KEY_BODY_BITS: u32 = 18;
 
 /// The same of key-switching keys, whose noise is coarse.
 pub const KEY_SWITCH_BODY_BITS: u32 = 20;

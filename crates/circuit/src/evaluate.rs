@@ -20,9 +20,30 @@ impl<P> State<P> {
         }
     }
 
+    /// A session of `position` positions that goes on with what it had kept. `None` if no session of the
+    /// circuit is like that.
+    pub fn resume(circuit: &Circuit, position: usize, kept: Vec<Option<P>>) -> Option<Self> {
+        if position > circuit.positions() || kept.len() != circuit.caches() {
+            return None;
+        }
+        let mut expected = vec![false; kept.len()];
+        for node in (0..position).flat_map(|position| circuit.nodes(position)) {
+            if let Op::Append { cache, .. } = node.op {
+                expected[cache] = true;
+            }
+        }
+        let fits = kept.iter().map(Option::is_some).eq(expected);
+        fits.then_some(Self { position, kept })
+    }
+
     /// How many positions have been evaluated.
     pub fn position(&self) -> usize {
         self.position
+    }
+
+    /// What later positions need of earlier ones: for each of the circuit's caches nothing, or a sum.
+    pub fn kept(&self) -> &[Option<P>] {
+        &self.kept
     }
 }
 

@@ -9,12 +9,19 @@
 //! | `GET /v1/circuits/{name}/vocabulary` | | text, one feature a line |
 //! | `GET /v1/keys/{id}` | | [`KeyInfo`], or 404 |
 //! | `PUT /v1/keys/{id}?parameter_set=NAME` | evaluation key | [`KeyInfo`]; 201 if new, 200 if known |
+//! | `DELETE /v1/keys/{id}` | | 204; nothing of it is left, nor of its sessions |
+//! | `HEAD /v1/keys/{id}/upload?parameter_set=NAME` | | 204 with `Upload-Offset`, or 404 |
+//! | `PATCH /v1/keys/{id}/upload?parameter_set=NAME` | the key from `Upload-Offset` on | as `PUT`; 202 with `Upload-Offset` if more is missing |
 //! | `POST /v1/circuits/{name}/evaluations?key=ID&digest=DIGEST` | encrypted input | see below |
 //! | `POST /v1/circuits/{name}/sessions?key=ID&digest=DIGEST` | | 201 and [`SessionInfo`] |
 //! | `GET /v1/sessions/{id}?key=ID` | | [`SessionInfo`] |
 //! | `POST /v1/sessions/{id}/tokens?key=ID&position=P` | [`frame`]d encrypted tokens | see below |
 //! | `GET /v1/sessions/{id}/logits?key=ID` | | the last encrypted output again |
 //! | `DELETE /v1/sessions/{id}?key=ID` | | 204 |
+//!
+//! An upload whose connection breaks can be resumed for an hour, in the spirit of the IETF's draft "Resumable
+//! Uploads for HTTP": a client asks how much has arrived, and sends the rest. `Upload-Length`, or the length of the
+//! first request's body, says how much there will be. Of what another owner registers or uploads nothing can be seen.
 //!
 //! Manifests and vocabularies carry an `ETag` and honour `If-None-Match`.
 //!
@@ -55,4 +62,12 @@ pub mod headers {
     pub const RING_PRODUCTS: &str = "cipherformer-ring-products";
     /// How many positions its session has had, if it belongs to one.
     pub const POSITION: &str = "cipherformer-position";
+}
+
+/// Headers of uploads that can be resumed.
+pub mod upload {
+    /// How many bytes have arrived; in a request, where its body begins.
+    pub const OFFSET: &str = "upload-offset";
+    /// How many bytes there will be in all.
+    pub const LENGTH: &str = "upload-length";
 }

@@ -32,6 +32,14 @@ pub enum ProblemKind {
     TooManySessions,
     /// The server has no evaluation key of that id.
     UnknownKey,
+    /// The owner has as many evaluation keys registered as may be.
+    TooManyKeys,
+    /// There is no upload of that key to go on with.
+    UnknownUpload,
+    /// The upload is not where the client thinks; the answer's `Upload-Offset` says where.
+    UploadOffset,
+    /// Another request is uploading the key.
+    UploadBusy,
     /// Bytes that are not a usable evaluation key.
     MalformedKey,
     /// Bytes that are not a usable encrypted input.
@@ -42,6 +50,8 @@ pub enum ProblemKind {
     TooLarge,
     /// The server cannot take more work now.
     Busy,
+    /// The owner has had as much evaluated as may be in a day.
+    BudgetExhausted,
     /// The server's data directory is full.
     StorageFull,
     /// The server's data directory cannot be read or written.
@@ -55,19 +65,24 @@ impl ProblemKind {
     pub fn status(self) -> u16 {
         match self {
             Self::MalformedRequest => 400,
-            Self::UnknownRoute | Self::UnknownCircuit | Self::UnknownKey | Self::UnknownSession => {
-                404
-            }
+            Self::UnknownRoute
+            | Self::UnknownCircuit
+            | Self::UnknownKey
+            | Self::UnknownUpload
+            | Self::UnknownSession => 404,
             Self::MethodNotAllowed => 405,
             Self::StaleCircuit
             | Self::WrongParameterSet
             | Self::WrongOperation
             | Self::SessionBusy
             | Self::SessionPosition
-            | Self::ContextExceeded => 409,
+            | Self::ContextExceeded
+            | Self::TooManyKeys
+            | Self::UploadOffset
+            | Self::UploadBusy => 409,
             Self::TooLarge => 413,
             Self::MalformedKey | Self::MalformedInput => 422,
-            Self::Busy | Self::TooManySessions => 429,
+            Self::Busy | Self::BudgetExhausted | Self::TooManySessions => 429,
             Self::Internal => 500,
             Self::StorageUnavailable | Self::CircuitUnavailable => 503,
             Self::StorageFull => 507,
@@ -90,11 +105,16 @@ impl ProblemKind {
             Self::ContextExceeded => "The session has no room for this",
             Self::TooManySessions => "Too many sessions are open",
             Self::UnknownKey => "The evaluation key is not registered",
+            Self::TooManyKeys => "Too many evaluation keys are registered",
+            Self::UnknownUpload => "There is no such upload",
+            Self::UploadOffset => "The upload is at another offset",
+            Self::UploadBusy => "The key is being uploaded",
             Self::MalformedKey => "The evaluation key is not usable",
             Self::MalformedInput => "The encrypted input is not usable",
             Self::WrongParameterSet => "The parameter sets do not match",
             Self::TooLarge => "The body is too large",
             Self::Busy => "The server is busy",
+            Self::BudgetExhausted => "The budget of today is used up",
             Self::StorageFull => "The server's storage is full",
             Self::StorageUnavailable => "The server's storage is unavailable",
             Self::Internal => "The server has a bug",

@@ -22,6 +22,14 @@ pub const SESSIONS: usize = 64;
 /// Minutes after which a session without new tokens ends, unless told otherwise.
 pub const SESSION_MINUTES: u64 = 10;
 
+/// Megabytes of disk for everything the server stores, unless told otherwise: about a hundred keys of
+/// precise-1024, or three hundred of fast-1024.
+pub const DISK_MB: u64 = 4096;
+/// Days after which a key that nobody used is removed, unless told otherwise.
+pub const KEY_DAYS: u64 = 90;
+/// Keys that one owner with a name may have registered, unless told otherwise.
+pub const KEYS_PER_OWNER: usize = 16;
+
 /// How a server is set up; also the command line of `cipherformer-server`.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Config {
@@ -61,6 +69,18 @@ pub struct Config {
     #[arg(long, value_name = "NAME=POLICY", value_parser = policy)]
     pub output: Vec<(String, OutputPolicy)>,
 
+    /// Megabytes of disk for everything that is stored; keys used least recently make room for others
+    #[arg(long, value_name = "MB", default_value_t = DISK_MB)]
+    pub disk_mb: u64,
+
+    /// Days after which a key that nobody used is removed
+    #[arg(long, value_name = "N", default_value_t = KEY_DAYS, value_parser = clap::value_parser!(u64).range(1..=36_500))]
+    pub key_days: u64,
+
+    /// Keys that one owner with a name may have registered; those without one share the disk
+    #[arg(long, value_name = "N", default_value_t = KEYS_PER_OWNER, value_parser = at_least_one)]
+    pub keys_per_owner: usize,
+
     /// Offer circuits whose parameters have no security; for tests, so not on the command line
     #[arg(skip)]
     pub allow_insecure: bool,
@@ -79,6 +99,9 @@ impl Config {
             sessions: SESSIONS,
             session_minutes: SESSION_MINUTES,
             output: Vec::new(),
+            disk_mb: DISK_MB,
+            key_days: KEY_DAYS,
+            keys_per_owner: KEYS_PER_OWNER,
             allow_insecure: false,
         }
     }

@@ -1,5 +1,6 @@
 //! What is done for a request, apart from HTTP.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -9,33 +10,43 @@ use cipherformer_fhe::{
 };
 use cipherformer_protocol::{EvaluationResult, KeyId, KeyInfo, Progress};
 
+use crate::blocking::blocking;
+use crate::budget::{Budget, Spending};
 use crate::circuits::Circuits;
 use crate::config::Config;
 use crate::error::{ServerError, StartError};
 use crate::keys::KeyCache;
+use crate::owner::{Owner, Registration};
 use crate::schedule::{Place, Scheduler};
-use crate::sessions::{Session, Sessions, Text, Turn};
-use crate::store::{KeyStore, short};
+use crate::sessions::{Session, Sessions, Turn};
+use crate::store::{Hold, Limits, Store, Time, short};
 use crate::watch::Watch;
+
+const MEGABYTE: u64 = 1 << 20;
+const DAY: u64 = 24 * 60 * 60;
 
 /// Everything the server holds.
 #[derive(Debug)]
 pub(crate) struct Service {
-    pub(crate) circuits: Circuits,
-    pub(crate) store: Arc<KeyStore>,
+    pub(crate) circuits: Arc<Circuits>,
+    pub(crate) store: Arc<Store>,
     pub(crate) scheduler: Scheduler,
-    pub(crate) sessions: Sessions,
+    pub(crate) sessions: Arc<Sessions>,
+    pub(crate) budget: Arc<Budget>,
     keys: KeyCache,
 }
 
 /// A checked request for an evaluation.
 pub(crate) struct Request {
     pub(crate) circuit: Arc<PreparedCircuit>,
+    pub(crate) owner: Owner,
     pub(crate) key: KeyId,
     /// One for each position that is to be evaluated.
     pub(crate) inputs: Vec<EncryptedBag>,
     /// The session that goes on, if it is not an evaluation of its own.
     pub(crate) turn: Option<Turn>,
+    /// What its owner pays for it, once it went well.
+    pub(crate) spending: Option<Spending>,
 }
 
 impl Request {
@@ -55,14 +66,8 @@ impl Request {
         positions.map(|p| self.circuit.circuit().luts(p)).sum()
     }
 
-    /// Lets the session advance, if there is one: in one step, after everything went well.
-    fn finish(&self, state: State<Packed>, result: &EvaluationResult) {
-        if let Some(turn) = &self.turn {
-            turn.advance(|text| {
-                text.state = state;
-                text.last = Some(result.clone());
-            });
-        }
+    fn registration(&self) -> Registration {
+        self.owner.of(self.key.clone())
     }
 }
 
@@ -70,47 +75,94 @@ impl Service {
     /// Loads circuits, opens the store.
     pub(crate) fn new(config: &Config) -> Result<Self, StartError> {
         let circuits = Circuits::load(&config.circuits, &config.policies(), config.allow_insecure)?;
+        let circuits = Arc::new(circuits);
+        let limits = Limits {
+            disk: config.disk_mb.saturating_mul(MEGABYTE),
+            key_age: Duration::from_secs(config.key_days.saturating_mul(DAY)),
+            keys_per_owner: config.keys_per_owner,
+        };
+        let store = Store::open(&config.data_dir, circuits.parameter_sets(), limits)?;
         Ok(Self {
-            store: Arc::new(KeyStore::open(&config.data_dir, circuits.parameter_sets())?),
-            circuits,
             scheduler: Scheduler::new(config.workers, config.queue),
-            sessions: Sessions::new(
+            sessions: Arc::new(Sessions::new(
                 config.sessions,
                 Duration::from_secs(config.session_minutes.saturating_mul(60)),
-            ),
+                Arc::clone(&circuits),
+                Arc::clone(&store),
+            )),
+            budget: Arc::new(Budget::new(Arc::clone(&store))),
+            circuits,
+            store,
             keys: KeyCache::new(config.key_memory_mb.saturating_mul(1 << 20)),
         })
     }
 
     /// What is known of a registered key.
-    pub(crate) fn key_info(&self, id: &KeyId) -> Result<KeyInfo, ServerError> {
-        let stored = self.store.find(id)?;
-        let key = stored.ok_or_else(|| ServerError::UnknownKey { id: id.clone() })?;
-        Ok(KeyInfo {
-            id: id.clone(),
-            parameter_set: key.parameters.name.to_owned(),
-            bytes: key.bytes,
+    pub(crate) fn key_info(&self, key: &Registration) -> Result<KeyInfo, ServerError> {
+        let id = key.id.clone();
+        match self.store.find(key)? {
+            Some(stored) => Ok(KeyInfo {
+                id,
+                parameter_set: stored.parameters.name.to_owned(),
+                bytes: stored.bytes,
+            }),
+            None => Err(ServerError::UnknownKey { id }),
+        }
+    }
+
+    /// Deletes a key and all that belongs to it. What is being evaluated under it may still be answered.
+    pub(crate) async fn delete_key(self: Arc<Self>, key: Registration) -> Result<(), ServerError> {
+        blocking(move || {
+            self.sessions.forget_key(&key);
+            let deleted = self.store.delete_key(&key)?;
+            self.keys
+                .retain(|id| *id != key.id || self.is_registered(id));
+            match deleted {
+                true => Ok(()),
+                false => Err(ServerError::UnknownKey { id: key.id }),
+            }
         })
+        .await
+    }
+
+    /// Removes what is old, again and again: on disk and in memory.
+    pub(crate) async fn sweep_every(self: &Arc<Self>, period: Duration) -> Infallible {
+        loop {
+            tokio::time::sleep(period).await;
+            let service = Arc::clone(self);
+            let swept = blocking(move || service.sweep(Time::now())).await;
+            if let Err(error) = swept {
+                tracing::error!(%error, "what is old cannot be removed");
+            }
+        }
+    }
+
+    /// Does so once. Blocks.
+    pub(crate) fn sweep(&self, now: Time) -> Result<(), ServerError> {
+        let expired = self.sessions.expire(now);
+        self.store.sweep(now)?;
+        self.keys.retain(|id| self.is_registered(id));
+        expired
+    }
+
+    /// If that cannot be known, an expanded key does no harm where it is.
+    fn is_registered(&self, id: &KeyId) -> bool {
+        self.store.is_registered(id).unwrap_or(true)
     }
 
     /// Fails unless the key is registered and fits these parameters.
     pub(crate) fn check_key(
         &self,
-        id: &KeyId,
+        key: &Registration,
         expected: &'static ParameterSet,
     ) -> Result<(), ServerError> {
-        // Memory first: keys in use keep serving when the disk does not.
-        let got = match self.keys.parameters(id) {
-            Some(parameters) => Some(parameters),
-            None => self.store.find(id)?.map(|key| key.parameters),
-        };
-        match got {
+        match self.store.find(key)?.map(|stored| stored.parameters) {
             Some(got) if got == expected => Ok(()),
             Some(got) => Err(ServerError::WrongKey {
                 expected: expected.name,
                 got: got.name,
             }),
-            None => Err(ServerError::UnknownKey { id: id.clone() }),
+            None => Err(ServerError::UnknownKey { id: key.id.clone() }),
         }
     }
 
@@ -120,7 +172,7 @@ impl Service {
         name: &str,
         kind: InputKind,
         digest: &str,
-        key: &KeyId,
+        key: &Registration,
     ) -> Result<&Arc<PreparedCircuit>, ServerError> {
         let prepared = self.circuits.get(name)?;
         let manifest = prepared.circuit().manifest();
@@ -141,17 +193,20 @@ impl Service {
     }
 
     /// A session of a circuit that has seen no token yet.
-    pub(crate) fn open_session(
+    pub(crate) async fn open_session(
         &self,
         circuit: &Arc<PreparedCircuit>,
-        key: KeyId,
+        key: Registration,
     ) -> Result<Arc<Session>, ServerError> {
-        let text = Text {
-            circuit: Arc::clone(circuit),
-            state: State::new(circuit.circuit()),
-            last: None,
-        };
-        self.sessions.open(key, text, Instant::now())
+        let (sessions, circuit) = (Arc::clone(&self.sessions), Arc::clone(circuit));
+        // Room is made for the session, but not at the price of its key.
+        let (store, hold) = (Arc::clone(&self.store), self.store.hold(&key.id));
+        blocking(move || {
+            let _hold = hold;
+            store.touch(&key, Time::now());
+            sessions.open(key, &circuit)
+        })
+        .await
     }
 
     /// Evaluates when it is its turn, telling `watch` how far it is.
@@ -163,19 +218,25 @@ impl Service {
     ) -> Result<EvaluationResult, ServerError> {
         let watch = Watch::new(watch, request.luts());
         watch.waiting();
+        let hold = self.store.hold(&request.key);
         let service = Arc::clone(&self);
-        let job = move || service.evaluate_now(&request, &watch);
+        let job = move || service.evaluate_now(&request, &hold, &watch);
         self.scheduler.run(place, job).await?
     }
 
     fn evaluate_now(
         &self,
         request: &Request,
+        _hold: &Hold,
         watch: &Watch,
     ) -> Result<EvaluationResult, ServerError> {
         self.check_wanted(request)?;
+        let registration = request.registration();
+        self.store.touch(&registration, Time::now());
         watch.preparing();
         let circuit = request.circuit.circuit();
+        // It may have been deleted while the request waited.
+        self.check_key(&registration, circuit.parameters())?;
         let key = self.expanded_key(&request.key, circuit.parameters())?;
         watch.evaluating();
         let start = Instant::now();
@@ -197,8 +258,25 @@ impl Service {
             position: request.turn.as_ref().map(|_| state.position()),
             output: output.to_bytes(),
         };
-        request.finish(state, &result);
+        self.finish(request, state, &result)?;
         Ok(result)
+    }
+
+    /// Lets the session advance, if there is one, in one step, and the owner pay: after everything went well, and
+    /// on disk before anybody hears of it.
+    fn finish(
+        &self,
+        request: &Request,
+        state: State<Packed>,
+        result: &EvaluationResult,
+    ) -> Result<(), ServerError> {
+        if let Some(turn) = &request.turn {
+            self.sessions.advance(turn, state, result)?;
+        }
+        if let Some(spending) = &request.spending {
+            spending.settle(Time::now())?;
+        }
+        Ok(())
     }
 
     /// Evaluates every input of a request, after what its session has seen before; the last output counts.
@@ -234,7 +312,7 @@ impl Service {
         parameters: &'static ParameterSet,
     ) -> Result<Arc<EvaluationKey>, ServerError> {
         let bytes = EvaluationKey::memory_bytes(parameters);
-        self.keys.get(id, parameters, bytes, || {
+        self.keys.get(id, bytes, || {
             let start = Instant::now();
             let seeded = self.store.load(id, parameters)?;
             let key = EvaluationKey::expand(seeded, parameters);

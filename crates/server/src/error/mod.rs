@@ -150,6 +150,24 @@ pub enum ServerError {
         /// The id asked for.
         id: KeyId,
     },
+    /// An owner has as many keys as may be.
+    #[error("you have {limit} keys registered, as many as you may; delete one you do not use")]
+    TooManyKeys {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// Nothing of the key has arrived, or it was too long ago.
+    #[error("there is no upload of this key to go on with; send all of it with PUT")]
+    UnknownUpload,
+    /// The client goes on from somewhere else.
+    #[error("{offset} bytes of the key have arrived; go on from there")]
+    UploadOffset {
+        /// Where to go on.
+        offset: u64,
+    },
+    /// Another request is writing.
+    #[error("the key is being uploaded by another request; ask again in some seconds")]
+    UploadBusy,
     /// The body's hash is not the id it was sent to.
     #[error(
         "the evaluation key was damaged in transit: it is not the one that {id} names; send it again"
@@ -199,6 +217,19 @@ pub enum ServerError {
         /// When one of them may be done.
         seconds: u64,
     },
+    /// An owner has had as much evaluated today as may be.
+    #[error(
+        "of the {limit} evaluations a day that you may have, {left} are left, and this takes more; wait until \
+         midnight UTC, in {seconds} seconds, or ask the server's operator for more"
+    )]
+    BudgetExhausted {
+        /// How many there are a day.
+        limit: u64,
+        /// How many are left.
+        left: u64,
+        /// When the next day begins.
+        seconds: u64,
+    },
     /// The circuit's folder is damaged.
     #[error(
         "circuit {name} is damaged on the server; ask its operator to restore it, or use another circuit"
@@ -244,6 +275,10 @@ impl ServerError {
             Self::UnknownCircuit { .. } => Kind::UnknownCircuit,
             Self::StaleCircuit { .. } => Kind::StaleCircuit,
             Self::UnknownKey { .. } | Self::DamagedKey { .. } => Kind::UnknownKey,
+            Self::TooManyKeys { .. } => Kind::TooManyKeys,
+            Self::UnknownUpload => Kind::UnknownUpload,
+            Self::UploadOffset { .. } => Kind::UploadOffset,
+            Self::UploadBusy => Kind::UploadBusy,
             Self::KeyMismatch { .. } => Kind::MalformedKey,
             Self::UnknownParameterSet { .. } | Self::WrongKey { .. } => Kind::WrongParameterSet,
             Self::Key(error) => fhe_kind(error, Kind::MalformedKey),
@@ -258,6 +293,7 @@ impl ServerError {
                 Kind::TooManySessions
             }
             Self::Busy { .. } | Self::KeyBusy { .. } => Kind::Busy,
+            Self::BudgetExhausted { .. } => Kind::BudgetExhausted,
             Self::CircuitUnavailable { .. } => Kind::CircuitUnavailable,
             Self::StorageFull => Kind::StorageFull,
             Self::StorageUnavailable => Kind::StorageUnavailable,
@@ -266,10 +302,20 @@ impl ServerError {
         Problem::new(kind, self.to_string())
     }
 
-    /// After how many seconds the same request may go well, if only time is needed, and little of it.
+    /// After how many seconds the same request may go well, if only time is needed.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Busy { seconds } | Self::KeyBusy { seconds, .. } => Some(*seconds),
+            Self::Busy { seconds }
+            | Self::KeyBusy { seconds, .. }
+            | Self::BudgetExhausted { seconds, .. } => Some(*seconds),
+            _ => None,
+        }
+    }
+
+    /// How much of an upload has arrived, if that is what the client is wrong about.
+    pub(crate) fn upload_offset(&self) -> Option<u64> {
+        match self {
+            Self::UploadOffset { offset } => Some(*offset),
             _ => None,
         }
     }

@@ -14,15 +14,19 @@ use tracing::Instrument;
 use crate::error::ServerError;
 use crate::schedule::Place;
 use crate::service::{Request, Service};
+use crate::store::Time;
 
 /// Evaluates and answers in the way the client accepts.
 pub(super) async fn answer(
     service: Arc<Service>,
-    request: Request,
+    mut request: Request,
     headers: &HeaderMap,
 ) -> Result<Response, ServerError> {
     // Only a whole and valid request gets a place: a slow upload must not keep others waiting.
     let place = service.scheduler.place(&request.key)?;
+    request.spending = service
+        .budget
+        .spend(&request.owner, request.inputs.len(), Time::now())?;
     if accepts_events(headers) {
         return Ok(events(service, request, place));
     }

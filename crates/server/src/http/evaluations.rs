@@ -15,6 +15,7 @@ use crate::error::ServerError;
 use crate::http::answer::answer;
 use crate::http::body::Limited;
 use crate::http::keys::key_id;
+use crate::owner::Owner;
 use crate::service::{Request, Service};
 
 /// The query of an evaluation, and of a new session.
@@ -29,11 +30,12 @@ pub(super) async fn evaluate(
     State(service): State<Arc<Service>>,
     name: Result<Path<String>, PathRejection>,
     query: Result<Query<CircuitQuery>, QueryRejection>,
+    owner: Owner,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ServerError> {
     let (Path(name), Query(query)) = (name?, query?);
-    let request = read(&service, &name, &query, &headers, body).await?;
+    let request = read(&service, &name, &query, owner, &headers, body).await?;
     answer(service, request, &headers).await
 }
 
@@ -41,17 +43,21 @@ async fn read(
     service: &Service,
     name: &str,
     query: &CircuitQuery,
+    owner: Owner,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<Request, ServerError> {
     let key = key_id(&query.key)?;
-    let prepared = service.circuit_for(name, InputKind::Bag, &query.digest, &key)?;
+    let registration = owner.of(key.clone());
+    let prepared = service.circuit_for(name, InputKind::Bag, &query.digest, &registration)?;
     let circuit = prepared.circuit();
     let body = Limited::new("encrypted input", headers, body, input_limit(circuit))?;
     Ok(Request {
         circuit: Arc::clone(prepared),
+        owner,
         key,
         inputs: vec![input(circuit, &body.all().await?)?],
         turn: None,
+        spending: None,
     })
 }

@@ -15,7 +15,7 @@ use crate::http::Server;
 
 /// How long running requests may take to finish when the server is told to stop.
 const FAREWELL: Duration = Duration::from_secs(10);
-/// How often expired sessions are looked for, should nobody ask for one.
+/// How often old sessions, keys and uploads are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
 impl Server {
@@ -47,10 +47,9 @@ impl Server {
             let _ = stopping.send(());
         };
         let serving = axum::serve(listener, self.router()).with_graceful_shutdown(shutdown);
-        let sessions = &self.service.sessions;
         tokio::select! {
             done = serving.into_future() => done,
-            never = sessions.sweep_every(SWEEP) => match never {},
+            never = self.service.sweep_every(SWEEP) => match never {},
             () = deadline(stopped) => {
                 tracing::warn!("some requests did not finish in time");
                 Ok(())

@@ -7,8 +7,10 @@ mod evaluations;
 mod guard;
 mod keys;
 mod listen;
+mod owner;
 mod problem;
 mod sessions;
+mod uploads;
 
 use std::sync::Arc;
 
@@ -16,12 +18,13 @@ use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::Method;
 use axum::middleware;
-use axum::routing::{get, post};
+use axum::routing::{get, head, post};
 use cipherformer_protocol::routes;
 
 use crate::config::Config;
 use crate::error::{ServerError, StartError};
 use crate::service::Service;
+use crate::store::{Damage, Time};
 pub use listen::Running;
 
 /// A server with its circuits loaded and its key store open.
@@ -40,13 +43,31 @@ impl Server {
         Ok(Self { service })
     }
 
+    /// How often something stored was found damaged since the server was opened.
+    pub fn damage(&self) -> Damage {
+        self.service.store.damage()
+    }
+
+    /// Removes what is old: expired sessions, keys and uploads that nobody came back to. A server that listens does so
+    /// every minute. Blocks.
+    ///
+    /// # Errors
+    /// A data directory that cannot be written.
+    pub fn sweep(&self) -> Result<(), ServerError> {
+        self.service.sweep(Time::now())
+    }
+
     /// All routes, to be called in process or served.
     pub fn router(&self) -> Router {
         let router = Router::new()
             .route(routes::CIRCUITS, get(circuits::list))
             .route(routes::CIRCUIT, get(circuits::manifest))
             .route(routes::VOCABULARY, get(circuits::vocabulary))
-            .route(routes::KEY, get(keys::show).put(keys::register))
+            .route(
+                routes::KEY,
+                get(keys::show).put(keys::register).delete(keys::delete),
+            )
+            .route(routes::UPLOAD, head(uploads::offset).patch(uploads::resume))
             .route(routes::EVALUATIONS, post(evaluations::evaluate))
             .route(routes::SESSIONS, post(sessions::open))
             .route(routes::SESSION, get(sessions::show).delete(sessions::close))

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cipherformer_protocol::PROBLEM_JSON;
+use cipherformer_protocol::{PROBLEM_JSON, upload};
 
 use crate::error::ServerError;
 
@@ -18,6 +18,9 @@ impl IntoResponse for ServerError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(PROBLEM_JSON));
         if let Some(seconds) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(offset) = self.upload_offset() {
+            headers.insert(upload::OFFSET, HeaderValue::from(offset));
         }
         response
     }

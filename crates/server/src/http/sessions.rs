@@ -1,7 +1,6 @@
 //! Sessions: texts that are evaluated token by token.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use axum::Json;
 use axum::body::Body;
@@ -20,6 +19,7 @@ use crate::http::answer::{answer, octets};
 use crate::http::body::Limited;
 use crate::http::evaluations::CircuitQuery;
 use crate::http::keys::key_id;
+use crate::owner::Owner;
 use crate::service::{Request, Service};
 use crate::sessions::{Session, Turn};
 
@@ -43,11 +43,12 @@ pub(super) async fn open(
     State(service): State<Arc<Service>>,
     name: Result<Path<String>, PathRejection>,
     query: Result<Query<CircuitQuery>, QueryRejection>,
+    owner: Owner,
 ) -> Result<(StatusCode, Json<SessionInfo>), ServerError> {
     let (Path(name), Query(query)) = (name?, query?);
-    let key = key_id(&query.key)?;
+    let key = owner.of(key_id(&query.key)?);
     let circuit = service.circuit_for(&name, InputKind::Tokens, &query.digest, &key)?;
-    let session = service.open_session(circuit, key)?;
+    let session = service.open_session(circuit, key).await?;
     Ok((StatusCode::CREATED, Json(info(&service, &session))))
 }
 
@@ -56,8 +57,9 @@ pub(super) async fn show(
     State(service): State<Arc<Service>>,
     id: Id,
     query: Result<Query<KeyQuery>, QueryRejection>,
+    owner: Owner,
 ) -> Result<Json<SessionInfo>, ServerError> {
-    let session = find(&service, id, &query?.key)?;
+    let session = find(&service, id, &query?.key, &owner).await?;
     Ok(Json(info(&service, &session)))
 }
 
@@ -66,8 +68,9 @@ pub(super) async fn logits(
     State(service): State<Arc<Service>>,
     id: Id,
     query: Result<Query<KeyQuery>, QueryRejection>,
+    owner: Owner,
 ) -> Result<Response, ServerError> {
-    let session = find(&service, id, &query?.key)?;
+    let session = find(&service, id, &query?.key, &owner).await?;
     let last = session.content().last.clone();
     last.map(octets).ok_or(ServerError::NoLogits)
 }
@@ -77,9 +80,10 @@ pub(super) async fn close(
     State(service): State<Arc<Service>>,
     id: Id,
     query: Result<Query<KeyQuery>, QueryRejection>,
+    owner: Owner,
 ) -> Result<StatusCode, ServerError> {
     let (id, key) = (session_id(&id?)?, key_id(&query?.key)?);
-    service.sessions.close(&id, &key, Instant::now())?;
+    service.sessions.close(&id, &owner.of(key)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -88,23 +92,27 @@ pub(super) async fn append(
     State(service): State<Arc<Service>>,
     id: Id,
     query: Result<Query<TokensQuery>, QueryRejection>,
+    owner: Owner,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, ServerError> {
     let Query(query) = query?;
     let (id, key) = (session_id(&id?)?, key_id(&query.key)?);
-    let session = service.sessions.find(&id, &key, Instant::now())?;
+    let registration = owner.of(key.clone());
+    let session = service.sessions.find(&id, &registration).await?;
     let circuit = Arc::clone(&session.content().circuit);
     let limit = circuit.circuit().positions() * (FRAME_BYTES + input_limit(circuit.circuit()));
     let body = Limited::new("encrypted tokens", &headers, body, limit)?;
     let body = body.all().await?;
     // Only now, so that a slow upload keeps nobody from asking. It may have outlasted the session.
-    let turn = service.sessions.turn(&id, &key, Instant::now())?;
+    let turn = service.sessions.turn(&id, &registration).await?;
     let request = Request {
         inputs: tokens(&turn, query.position, circuit.circuit(), &body)?,
+        owner,
         key,
         circuit,
         turn: Some(turn),
+        spending: None,
     };
     answer(service, request, &headers).await
 }
@@ -135,9 +143,14 @@ fn tokens(
     parts.into_iter().map(|part| input(circuit, part)).collect()
 }
 
-fn find(service: &Service, id: Id, key: &str) -> Result<Arc<Session>, ServerError> {
+async fn find(
+    service: &Service,
+    id: Id,
+    key: &str,
+    owner: &Owner,
+) -> Result<Arc<Session>, ServerError> {
     let (id, key) = (session_id(&id?)?, key_id(key)?);
-    service.sessions.find(&id, &key, Instant::now())
+    service.sessions.find(&id, &owner.of(key)).await
 }
 
 fn session_id(text: &str) -> Result<SessionId, ServerError> {
@@ -147,7 +160,7 @@ fn session_id(text: &str) -> Result<SessionId, ServerError> {
 }
 
 fn info(service: &Service, session: &Session) -> SessionInfo {
-    let remaining = service.sessions.remaining(session, Instant::now());
+    let remaining = service.sessions.remaining(session);
     let content = session.content();
     SessionInfo {
         id: session.id.clone(),

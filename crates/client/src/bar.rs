@@ -52,6 +52,13 @@ impl Observer for Bar {
                 );
                 self.show(Kind::Wait, None, message);
             }
+            Activity::Resuming(time) => {
+                let message = format!(
+                    "the connection was lost, going on in {:.1} s",
+                    time.as_secs_f64()
+                );
+                self.show(Kind::Wait, None, message);
+            }
             Activity::Idle => self.clear(),
         }
     }

@@ -17,6 +17,8 @@ pub enum Activity {
         /// Bytes in all.
         total: u64,
     },
+    /// The connection broke while the key was on its way; the client goes on after this time.
+    Resuming(Duration),
     /// The server evaluates.
     Evaluating {
         /// LUTs finished.

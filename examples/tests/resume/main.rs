@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::INSECURE_TOY;
 use cipherformer_circuit::{
-    Block, Circuit, Dense, Description, Embedding, Function, Model, Quantized, Vocabulary,
+    Block, Circuit, Dense, Description, Embedding, Function, Model, OutputPolicy, Quantized,
+    Vocabulary,
 };
 use cipherformer_client::{Client, KeyHome};
 use cipherformer_server::{Config, Server};
@@ -92,6 +93,7 @@ fn circuit() -> Circuit {
         description: String::new(),
         parameter_set: INSECURE_TOY.name.to_owned(),
         labels: ["bad", "good"].map(str::to_owned).to_vec(),
+        policy: OutputPolicy::Scores,
     };
     let features = ["w:bad", "w:good"].map(str::to_owned).to_vec();
     let vocabulary = Vocabulary::new(features, 8, 1).expect("distinct");

@@ -52,6 +52,8 @@ impl<P> State<P> {
 pub struct Progress<'a> {
     /// Name of the layer being evaluated.
     pub layer: &'a str,
+    /// Nodes of the position that were evaluated before it.
+    pub nodes_done: usize,
     /// LUTs finished so far, in all layers.
     pub luts_done: usize,
     /// LUTs of the whole evaluation.
@@ -148,10 +150,12 @@ impl<E: Engine> Interpreter<'_, E> {
             let report = |done: usize| {
                 observer.progress(Progress {
                     layer: &node.name,
+                    nodes_done: index,
                     luts_done: luts_before + done,
                     luts_total,
                 });
             };
+            self.engine.check_wanted()?;
             report(0);
             if let Op::Response { flood } = &node.op {
                 let values = self.joined(&node.inputs);

@@ -18,6 +18,10 @@
 //! | `POST /v1/sessions/{id}/tokens?key=ID&position=P` | [`frame`]d encrypted tokens | see below |
 //! | `GET /v1/sessions/{id}/logits?key=ID` | | the last encrypted output again |
 //! | `DELETE /v1/sessions/{id}?key=ID` | | 204 |
+//! | `GET /healthz` | | 200 while the server answers |
+//! | `GET /readyz` | | 200 while it takes requests, or 503 |
+//! | `GET /metrics` | | figures in the text format of Prometheus |
+//! | `GET /openapi.json` | | this interface, described for programs (OpenAPI 3.1) |
 //!
 //! An upload whose connection breaks can be resumed for an hour, in the spirit of the IETF's draft "Resumable
 //! Uploads for HTTP": a client asks how much has arrived, and sends the rest. `Upload-Length`, or the length of the
@@ -29,6 +33,14 @@
 //! output and the `cipherformer-*` headers of [`headers`], or, if the client accepts
 //! `text/event-stream`, with [`Event`]s: progress, then the result or a problem. A session's answer is
 //! the output of the last of the tokens sent. Every error is a [`Problem`] (RFC 9457).
+//!
+//! [`Progress`] counts layers and LUTs, and says how long the rest will take; while an evaluation waits for its
+//! turn, it says at which place. Layers have numbers, never names. Whoever goes away has a whole text's
+//! evaluation stopped; tokens of a session that are under way are evaluated to their end, as their answer can
+//! be fetched.
+//!
+//! `busy` (429) and `shutting-down` (503) come with `Retry-After` in seconds; the same request may go well then. Every
+//! answer has an `x-request-id` by the server, which problems repeat as `request_id`.
 
 mod frames;
 mod id;
@@ -52,7 +64,7 @@ pub const EVENTS: &str = "text/event-stream";
 /// Media type of [`Problem`]s.
 pub const PROBLEM_JSON: &str = "application/problem+json";
 
-/// Response headers of an evaluation.
+/// Response headers: of an evaluation, and the id of every request.
 pub mod headers {
     /// Milliseconds the evaluation took on the server.
     pub const SERVER_MS: &str = "cipherformer-server-ms";
@@ -60,6 +72,8 @@ pub mod headers {
     pub const LUTS: &str = "cipherformer-luts";
     /// Ring products it took.
     pub const RING_PRODUCTS: &str = "cipherformer-ring-products";
+    /// The server's name for the request; in every answer, and in every line of its log.
+    pub const REQUEST_ID: &str = "x-request-id";
     /// How many positions its session has had, if it belongs to one.
     pub const POSITION: &str = "cipherformer-position";
 }

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What went wrong, in the terms of this interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
     /// No such path.
@@ -52,6 +53,10 @@ pub enum ProblemKind {
     Busy,
     /// The owner has had as much evaluated as may be in a day.
     BudgetExhausted,
+    /// The server is about to stop and begins no evaluation.
+    ShuttingDown,
+    /// The server cannot take requests at the moment.
+    NotReady,
     /// The server's data directory is full.
     StorageFull,
     /// The server's data directory cannot be read or written.
@@ -84,7 +89,10 @@ impl ProblemKind {
             Self::MalformedKey | Self::MalformedInput => 422,
             Self::Busy | Self::BudgetExhausted | Self::TooManySessions => 429,
             Self::Internal => 500,
-            Self::StorageUnavailable | Self::CircuitUnavailable => 503,
+            Self::StorageUnavailable
+            | Self::CircuitUnavailable
+            | Self::ShuttingDown
+            | Self::NotReady => 503,
             Self::StorageFull => 507,
         }
     }
@@ -115,6 +123,8 @@ impl ProblemKind {
             Self::TooLarge => "The body is too large",
             Self::Busy => "The server is busy",
             Self::BudgetExhausted => "The budget of today is used up",
+            Self::ShuttingDown => "The server is about to stop",
+            Self::NotReady => "The server is not ready",
             Self::StorageFull => "The server's storage is full",
             Self::StorageUnavailable => "The server's storage is unavailable",
             Self::Internal => "The server has a bug",
@@ -124,6 +134,7 @@ impl ProblemKind {
 
 /// A problem document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// What went wrong; serialized as the document's type, a relative URI reference.
     #[serde(rename = "type")]
@@ -134,6 +145,9 @@ pub struct Problem {
     pub status: u16,
     /// What happened this time, and what to do next.
     pub detail: String,
+    /// The request's id, which is in the server's log too: what to tell the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl Problem {
@@ -144,7 +158,15 @@ impl Problem {
             title: kind.title().to_owned(),
             status: kind.status(),
             detail: detail.into(),
+            request_id: None,
         }
+    }
+
+    /// The same, of the request with this id.
+    #[must_use]
+    pub fn of_request(mut self, id: Option<String>) -> Self {
+        self.request_id = id;
+        self
     }
 }
 
@@ -165,5 +187,8 @@ mod tests {
                 "detail": "register it",
             })
         );
+        let problem = problem.of_request(Some("17".to_owned()));
+        let json = serde_json::to_value(&problem).expect("plain data");
+        assert_eq!(json["request_id"], "17");
     }
 }

@@ -23,6 +23,15 @@ pub const KEY: &str = "/v1/keys/{id}";
 /// The upload of an evaluation key that broke off, as a route pattern.
 pub const UPLOAD: &str = "/v1/keys/{id}/upload";
 
+/// Whether the process answers at all.
+pub const HEALTH: &str = "/healthz";
+/// Whether it can take requests.
+pub const READY: &str = "/readyz";
+/// Figures for Prometheus.
+pub const METRICS: &str = "/metrics";
+/// This interface, as an OpenAPI document.
+pub const OPENAPI: &str = "/openapi.json";
+
 /// Path of a circuit's manifest.
 pub fn circuit(name: &str) -> String {
     CIRCUIT.replace("{name}", name)

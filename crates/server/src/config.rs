@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use cipherformer_circuit::OutputPolicy;
 
+use crate::log::LogFormat;
+
 /// Memory for expanded evaluation keys, unless told otherwise, in megabytes: eight keys of fast-1024
 /// (61 MB each) or two of precise-1024 (173 MB). Two at least, so that two clients in turn do not have their
 /// keys expanded for every request.
@@ -16,6 +18,11 @@ pub const KEY_MEMORY_MB: usize = 512;
 pub const WORKERS: usize = 1;
 /// Evaluations that may wait for a worker, unless told otherwise.
 pub const QUEUE: usize = 64;
+
+/// Connections at the same time, unless told otherwise.
+pub const CONNECTIONS: usize = 512;
+/// Seconds that evaluations under way may take once the server is told to stop, unless told otherwise.
+pub const SHUTDOWN_SECONDS: u64 = 30;
 
 /// Sessions at the same time, unless told otherwise: about a megabyte each.
 pub const SESSIONS: usize = 64;
@@ -68,6 +75,17 @@ pub struct Config {
     /// How much of a circuit's scores clients get: all (scores), rounded ones (rounded:BITS), or the best label alone (top-1)
     #[arg(long, value_name = "NAME=POLICY", value_parser = policy)]
     pub output: Vec<(String, OutputPolicy)>,
+    /// Connections at the same time; others wait to be accepted
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = at_least_one)]
+    pub connections: usize,
+
+    /// Seconds that evaluations under way may take once the server is told to stop
+    #[arg(long, value_name = "N", default_value_t = SHUTDOWN_SECONDS)]
+    pub shutdown_seconds: u64,
+
+    /// What the log's lines look like
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
 
     /// Megabytes of disk for everything that is stored; keys used least recently make room for others
     #[arg(long, value_name = "MB", default_value_t = DISK_MB)]
@@ -102,6 +120,9 @@ impl Config {
             disk_mb: DISK_MB,
             key_days: KEY_DAYS,
             keys_per_owner: KEYS_PER_OWNER,
+            connections: CONNECTIONS,
+            shutdown_seconds: SHUTDOWN_SECONDS,
+            log_format: LogFormat::Text,
             allow_insecure: false,
         }
     }

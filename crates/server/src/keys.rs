@@ -6,6 +6,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cipherformer_fhe::EvaluationKey;
 use cipherformer_protocol::KeyId;
 
+use crate::metrics::CacheFigures;
+
 /// Keeps the most recently used keys, as many as fit the budget, and always the one in use.
 #[derive(Debug)]
 pub(crate) struct KeyCache<K = EvaluationKey> {
@@ -17,6 +19,9 @@ pub(crate) struct KeyCache<K = EvaluationKey> {
 struct Slots<K> {
     by_id: HashMap<KeyId, Slot<K>>,
     clock: u64,
+    hits: u64,
+    misses: u64,
+    evictions: u64,
 }
 
 #[derive(Debug)]
@@ -35,6 +40,9 @@ impl<K> KeyCache<K> {
             slots: Mutex::new(Slots {
                 by_id: HashMap::new(),
                 clock: 0,
+                hits: 0,
+                misses: 0,
+                evictions: 0,
             }),
         }
     }
@@ -68,6 +76,19 @@ impl<K> KeyCache<K> {
         }
     }
 
+    /// How well it serves.
+    pub(crate) fn figures(&self) -> CacheFigures {
+        let slots = self.slots();
+        CacheFigures {
+            hits: slots.hits,
+            misses: slots.misses,
+            evictions: slots.evictions,
+            keys: slots.by_id.len(),
+            bytes: slots.bytes(),
+            budget: self.budget,
+        }
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots<K>> {
         // What is behind the lock is consistent after every step.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
@@ -78,8 +99,12 @@ impl<K> Slots<K> {
     /// The key's slot, new if need be. Room is made before the key is expanded, not after.
     fn reserve(&mut self, id: &KeyId, bytes: usize, budget: usize) -> Arc<Mutex<Option<Arc<K>>>> {
         self.clock += 1;
-        if !self.by_id.contains_key(id) {
-            self.make_room(bytes, budget);
+        match self.by_id.contains_key(id) {
+            true => self.hits += 1,
+            false => {
+                self.misses += 1;
+                self.make_room(bytes, budget);
+            }
         }
         let slot = self.by_id.entry(id.clone()).or_insert_with(|| Slot {
             key: Arc::default(),
@@ -91,14 +116,18 @@ impl<K> Slots<K> {
     }
 
     fn make_room(&mut self, bytes: usize, budget: usize) {
-        let used = |slots: &Self| slots.by_id.values().map(|slot| slot.bytes).sum::<usize>();
-        while !self.by_id.is_empty() && used(self) + bytes > budget {
+        while !self.by_id.is_empty() && self.bytes() + bytes > budget {
             let oldest = self.by_id.iter().min_by_key(|(_, slot)| slot.last_used);
             let Some(oldest) = oldest.map(|(id, _)| id.clone()) else {
                 return;
             };
             self.by_id.remove(&oldest);
+            self.evictions += 1;
         }
+    }
+
+    fn bytes(&self) -> usize {
+        self.by_id.values().map(|slot| slot.bytes).sum()
     }
 }
 
@@ -129,6 +158,9 @@ mod tests {
         assert!(!load(&cache, 1) && !load(&cache, 3));
         assert!(load(&cache, 2), "had to go");
         assert!(load(&cache, 1), "was the oldest");
+        let figures = cache.figures();
+        assert_eq!((figures.hits, figures.misses, figures.evictions), (3, 5, 3));
+        assert_eq!((figures.keys, figures.bytes, figures.budget), (2, 20, 20));
     }
 
     #[test]

@@ -15,6 +15,9 @@
 //! | `budget` | what each owner may have evaluated in a day |
 //! | `schedule` | who may evaluate when |
 //! | `watch` | how far an evaluation is |
+//! | `leave` | stopping what nobody waits for |
+//! | `metrics` | figures for the operator |
+//! | `log` | what the log looks like |
 //!
 //! No secret key can be named here: `clippy.toml` forbids the type.
 
@@ -25,6 +28,9 @@ mod config;
 mod error;
 mod http;
 mod keys;
+mod leave;
+mod log;
+mod metrics;
 mod owner;
 mod schedule;
 mod service;
@@ -33,10 +39,11 @@ mod store;
 mod watch;
 
 pub use config::{
-    Config, DISK_MB, KEY_DAYS, KEY_MEMORY_MB, KEYS_PER_OWNER, QUEUE, SESSION_MINUTES, SESSIONS,
-    WORKERS,
+    CONNECTIONS, Config, DISK_MB, KEY_DAYS, KEY_MEMORY_MB, KEYS_PER_OWNER, QUEUE, SESSION_MINUTES,
+    SESSIONS, SHUTDOWN_SECONDS, WORKERS,
 };
 pub use error::{ServerError, StartError};
 pub use http::{Running, Server};
+pub use log::{LogFormat, subscriber};
 pub use owner::Owner;
 pub use store::Damage;

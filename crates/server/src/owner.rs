@@ -21,10 +21,27 @@ impl Owner {
         }
     }
 
+    /// Who takes turns when this owner has something evaluated under a key.
+    pub(crate) fn party(&self, key: &KeyId) -> Party {
+        match self.column() {
+            "" => Party::Key(key.clone()),
+            name => Party::Owner(name.to_owned()),
+        }
+    }
+
     /// The owner as the store knows it; empty without a name. An empty name is none.
     pub(crate) fn column(&self) -> &str {
         self.name.as_deref().unwrap_or_default()
     }
+}
+
+/// Who takes turns: an owner with a name, under whichever keys; where there are no names, each key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Party {
+    /// By its name.
+    Owner(String),
+    /// By its id.
+    Key(KeyId),
 }
 
 /// A key, and whose it is. The same bytes of another owner are another registration: neither can see, use or

@@ -26,6 +26,8 @@ const VOCABULARY_LIMIT: usize = 8 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest silence: an evaluation may wait for its turn without a word.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(300);
+/// Unused connections are closed before the server closes them.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server, seen over HTTP.
 pub(crate) struct Http {
@@ -39,6 +41,7 @@ impl Http {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             // A key goes where the user said, and nowhere else.
             .redirect(redirect::Policy::none());
         if is_loopback(&url) {

@@ -6,8 +6,13 @@ use cipherformer_circuit::InputKind;
 use cipherformer_fhe::FheError;
 use cipherformer_protocol::{KeyId, Problem, ProblemKind, routes};
 
+use crate::metrics::TurnedAway;
+
 pub use start::StartError;
 pub(crate) use start::UnusableCircuit;
+
+/// When a server that stops may be back: about as long as a restart takes.
+const SHUTDOWN_SECONDS: u64 = 5;
 
 /// Why a request failed. Its text is what the client reads, so it names no path of this machine.
 #[derive(Debug, thiserror::Error)]
@@ -206,9 +211,9 @@ pub enum ServerError {
         /// When there may be room.
         seconds: u64,
     },
-    /// One key has as many evaluations in the queue as it may.
+    /// One owner, or one key of those without a name, has as many evaluations in the queue as may be.
     #[error(
-        "this key has {limit} evaluations waiting or under way, as many as it may; wait for an answer, \
+        "you have {limit} evaluations waiting or under way, as many as you may; wait for an answer, \
          or try again in {seconds} seconds"
     )]
     KeyBusy {
@@ -230,6 +235,18 @@ pub enum ServerError {
         /// When the next day begins.
         seconds: u64,
     },
+    /// No new evaluation is begun.
+    #[error(
+        "the server is about to stop and begins nothing new; try again in {SHUTDOWN_SECONDS} seconds, \
+         when it may be back"
+    )]
+    ShuttingDown,
+    /// Requests would fail.
+    #[error("the server is not ready: {missing}; wait, or ask its operator to look at its log")]
+    NotReady {
+        /// What is missing.
+        missing: &'static str,
+    },
     /// The circuit's folder is damaged.
     #[error(
         "circuit {name} is damaged on the server; ask its operator to restore it, or use another circuit"
@@ -246,6 +263,11 @@ pub enum ServerError {
         "the server cannot use its data directory; ask its operator to check it, then send again"
     )]
     StorageUnavailable,
+
+    // Nobody is to blame.
+    /// Nobody waits for the evaluation any more, so nobody reads this.
+    #[error("the evaluation was stopped because its client had left; send it again")]
+    Stopped,
 
     // A bug.
     /// Something that cannot happen happened; the log has the details.
@@ -294,10 +316,12 @@ impl ServerError {
             }
             Self::Busy { .. } | Self::KeyBusy { .. } => Kind::Busy,
             Self::BudgetExhausted { .. } => Kind::BudgetExhausted,
+            Self::ShuttingDown => Kind::ShuttingDown,
+            Self::NotReady { .. } => Kind::NotReady,
             Self::CircuitUnavailable { .. } => Kind::CircuitUnavailable,
             Self::StorageFull => Kind::StorageFull,
             Self::StorageUnavailable => Kind::StorageUnavailable,
-            Self::Internal => Kind::Internal,
+            Self::Internal | Self::Stopped => Kind::Internal,
         };
         Problem::new(kind, self.to_string())
     }
@@ -308,6 +332,7 @@ impl ServerError {
             Self::Busy { seconds }
             | Self::KeyBusy { seconds, .. }
             | Self::BudgetExhausted { seconds, .. } => Some(*seconds),
+            Self::ShuttingDown => Some(SHUTDOWN_SECONDS),
             _ => None,
         }
     }
@@ -316,6 +341,20 @@ impl ServerError {
     pub(crate) fn upload_offset(&self) -> Option<u64> {
         match self {
             Self::UploadOffset { offset } => Some(*offset),
+            _ => None,
+        }
+    }
+
+    /// Why somebody is turned away, if that is what it says.
+    pub(crate) fn turned_away(&self) -> Option<TurnedAway> {
+        match self {
+            Self::Busy { .. } => Some(TurnedAway::Full),
+            Self::KeyBusy { .. } => Some(TurnedAway::Share),
+            Self::TooManySessions { .. } | Self::TooManySessionsOfKey { .. } => {
+                Some(TurnedAway::Sessions)
+            }
+            Self::BudgetExhausted { .. } => Some(TurnedAway::Budget),
+            Self::ShuttingDown => Some(TurnedAway::ShuttingDown),
             _ => None,
         }
     }
@@ -336,7 +375,7 @@ fn fhe_kind(error: &FheError, malformed: ProblemKind) -> ProblemKind {
         FheError::Checksum { .. } | FheError::Malformed { .. } => malformed,
         FheError::TooLarge { .. } => ProblemKind::TooLarge,
         FheError::ParameterSet { .. } => ProblemKind::WrongParameterSet,
-        FheError::Shape { .. } => ProblemKind::Internal,
+        FheError::Shape { .. } | FheError::Stopped => ProblemKind::Internal,
     }
 }
 

@@ -8,16 +8,25 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
-use cipherformer_protocol::{KeyId, KeyInfo, upload};
+use cipherformer_protocol::{KeyId, KeyInfo, routes, upload};
 
 use crate::error::ServerError;
 use crate::http::body::Limited;
+use crate::http::openapi::{KeyProblems, Octets, UploadProblems};
 use crate::http::uploads::{UploadQuery, length, number, receive};
 use crate::owner::Owner;
 use crate::service::Service;
 use crate::store::{key_limit, short};
 
-/// `GET /v1/keys/{id}`
+/// What is known of a registered evaluation key.
+#[utoipa::path(
+    get,
+    operation_id = "show_key",
+    path = routes::KEY,
+    tag = "keys",
+    params(("id" = KeyId, Path, description = "SHA-256 of the key")),
+    responses((status = 200, description = "it is registered", body = KeyInfo), KeyProblems)
+)]
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     id: Result<Path<String>, PathRejection>,
@@ -26,7 +35,32 @@ pub(super) async fn show(
     service.key_info(&owner.of(key_id(&id?)?)).map(Json)
 }
 
-/// `PUT /v1/keys/{id}?parameter_set=NAME`
+/// Registers an evaluation key.
+#[utoipa::path(
+    put,
+    operation_id = "register_key",
+    path = routes::KEY,
+    tag = "keys",
+    params(
+        ("id" = KeyId, Path, description = "SHA-256 of the key"),
+        ("parameter_set" = String, Query, description = "the set it was made for")
+    ),
+    request_body(
+        content = inline(Octets),
+        content_type = "application/octet-stream",
+        description = "The evaluation key"
+    ),
+    responses(
+        (status = 201, description = "it is registered now", body = KeyInfo),
+        (status = 200, description = "it was registered before", body = KeyInfo),
+        (
+            status = 202,
+            description = "that much of it has arrived",
+            headers(("upload-offset" = u64, description = "how many bytes"))
+        ),
+        UploadProblems
+    )
+)]
 pub(super) async fn register(
     State(service): State<Arc<Service>>,
     id: Result<Path<String>, PathRejection>,
@@ -47,7 +81,15 @@ pub(super) async fn register(
     receive(&service, key, upload, body).await
 }
 
-/// `DELETE /v1/keys/{id}`
+/// Deletes an evaluation key, and all that belongs to it.
+#[utoipa::path(
+    delete,
+    operation_id = "delete_key",
+    path = routes::KEY,
+    tag = "keys",
+    params(("id" = KeyId, Path, description = "SHA-256 of the key")),
+    responses((status = 204, description = "it is gone"), KeyProblems)
+)]
 pub(super) async fn delete(
     State(service): State<Arc<Service>>,
     id: Result<Path<String>, PathRejection>,

@@ -8,12 +8,13 @@ use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cipherformer_protocol::upload;
+use cipherformer_protocol::{KeyId, KeyInfo, routes, upload};
 use serde::Deserialize;
 
 use crate::error::ServerError;
 use crate::http::body::Limited;
 use crate::http::keys::key_id;
+use crate::http::openapi::{Octets, OffsetProblems, ResumeProblems};
 use crate::owner::{Owner, Registration};
 use crate::service::Service;
 use crate::store::{Upload, key_limit, short};
@@ -24,7 +25,25 @@ pub(super) struct UploadQuery {
     pub(super) parameter_set: String,
 }
 
-/// `HEAD /v1/keys/{id}/upload?parameter_set=NAME`
+/// How much has arrived of an upload that broke off.
+#[utoipa::path(
+    head,
+    operation_id = "upload_offset",
+    path = routes::UPLOAD,
+    tag = "keys",
+    params(
+        ("id" = KeyId, Path, description = "SHA-256 of the key"),
+        ("parameter_set" = String, Query, description = "the set it was made for")
+    ),
+    responses(
+        (
+            status = 204,
+            description = "it can go on",
+            headers(("upload-offset" = u64, description = "how many bytes have arrived"))
+        ),
+        OffsetProblems
+    )
+)]
 pub(super) async fn offset(
     State(service): State<Arc<Service>>,
     id: Result<Path<String>, PathRejection>,
@@ -37,7 +56,34 @@ pub(super) async fn offset(
     Ok(arrived(StatusCode::NO_CONTENT, offset))
 }
 
-/// `PATCH /v1/keys/{id}/upload?parameter_set=NAME`
+/// Goes on with an upload that broke off.
+#[utoipa::path(
+    patch,
+    operation_id = "resume_upload",
+    path = routes::UPLOAD,
+    tag = "keys",
+    params(
+        ("id" = KeyId, Path, description = "SHA-256 of the key"),
+        ("parameter_set" = String, Query, description = "the set it was made for"),
+        ("upload-offset" = u64, Header, description = "how many bytes have arrived before these"),
+        ("upload-length" = Option<u64>, Header, description = "how many there are in all")
+    ),
+    request_body(
+        content = inline(Octets),
+        content_type = "application/octet-stream",
+        description = "The rest of the key, or a part of it"
+    ),
+    responses(
+        (status = 201, description = "that was the last of it: it is registered now", body = KeyInfo),
+        (status = 200, description = "that was the last of it, and it was registered before", body = KeyInfo),
+        (
+            status = 202,
+            description = "that much of it has arrived",
+            headers(("upload-offset" = u64, description = "how many bytes"))
+        ),
+        ResumeProblems
+    )
+)]
 pub(super) async fn resume(
     State(service): State<Arc<Service>>,
     id: Result<Path<String>, PathRejection>,

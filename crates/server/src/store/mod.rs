@@ -23,11 +23,13 @@
 //! | `uploads` | keys on their way in, which may break off and be resumed |
 //! | `room` | the quota, and who has to go when it is full, or was not used for long |
 //! | `uses` | which keys are in use, and when they last were |
+//! | `figures` | what an operator may know |
 //! | `sessions`, `usage` | rows of sessions and of what owners have used |
 
 mod damage;
 mod database;
 mod directory;
+mod figures;
 mod keys;
 mod room;
 mod sessions;
@@ -48,6 +50,7 @@ use cipherformer_protocol::KeyId;
 use crate::error::{ServerError, StartError};
 use database::{Database, OpenError};
 use directory::Directory;
+pub(crate) use figures::StoreFigures;
 pub(crate) use keys::{key_limit, short};
 pub(crate) use sessions::{SessionLimits, SessionRow};
 pub(crate) use time::Time;

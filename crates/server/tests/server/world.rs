@@ -26,6 +26,8 @@ use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
+use crate::openapi::check_declared;
+
 /// A client's keys, and one encrypted text with the verdict it must get.
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 pub(crate) struct Client {
@@ -185,14 +187,18 @@ impl World {
         self.request(request.expect("valid")).await
     }
 
+    /// Asks, and makes sure that the answer is one that the OpenAPI document has.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await;
         let (head, body) = response.expect("infallible").into_parts();
-        Answer {
+        let answer = Answer {
             status: head.status,
             headers: head.headers,
             body: to_bytes(body, 1 << 24).await.expect("a whole body"),
-        }
+        };
+        check_declared(&method, &path, &answer);
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -261,6 +267,12 @@ pub(crate) fn manifest() -> &'static Manifest {
     CIRCUIT.manifest()
 }
 
+/// The names of its layers, which no client learns.
+pub(crate) fn layers() -> Vec<String> {
+    let nodes = CIRCUIT.nodes(0).iter();
+    nodes.map(|node| node.name.clone()).collect()
+}
+
 /// A circuit of random weights: 612 features, 8 hidden values, two scores.
 pub(crate) fn circuit(name: &str) -> Circuit {
     circuit_under(&INSECURE_TOY, name)
@@ -268,6 +280,11 @@ pub(crate) fn circuit(name: &str) -> Circuit {
 
 /// The same under these parameters.
 pub(crate) fn circuit_under(parameters: &ParameterSet, name: &str) -> Circuit {
+    deep_circuit(parameters, name, 1)
+}
+
+/// The same with so many layers of LUTs: evaluations that take a while.
+pub(crate) fn deep_circuit(parameters: &ParameterSet, name: &str, depth: usize) -> Circuit {
     const ENTRIES: usize = 612;
     const HIDDEN: usize = 8;
     let mut random = StdRng::seed_from_u64(7);
@@ -283,13 +300,16 @@ pub(crate) fn circuit_under(parameters: &ParameterSet, name: &str) -> Circuit {
             table: weights(ENTRIES, HIDDEN, 127, HIDDEN),
             bias: vec![0.1; HIDDEN],
         },
-        blocks: vec![Block {
-            activation: Function::Tanh,
-            dense: Dense {
-                weights: weights(2, HIDDEN, 7, 2),
-                bias: vec![0.0; 2],
-            },
-        }],
+        blocks: (1..=depth)
+            .map(|layer| if layer == depth { 2 } else { HIDDEN })
+            .map(|outputs| Block {
+                activation: Function::Tanh,
+                dense: Dense {
+                    weights: weights(outputs, HIDDEN, 7, outputs),
+                    bias: vec![0.0; outputs],
+                },
+            })
+            .collect(),
     };
     let features = (0..ENTRIES).map(|i| format!("w{i}")).collect();
     let description = Description {

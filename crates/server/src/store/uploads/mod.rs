@@ -105,6 +105,11 @@ impl Uploads {
         number
     }
 
+    /// How many write at the moment.
+    pub(super) fn under_way(&self) -> usize {
+        UPLOADS - self.places.available_permits()
+    }
+
     /// Keeps what has arrived, unless there is another upload of the key, or nothing.
     fn suspend(&self, key: &Registration, number: u64, partial: Partial) {
         let mut slots = self.slots();

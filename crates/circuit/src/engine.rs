@@ -19,6 +19,14 @@ pub trait Engine {
     /// What can go wrong.
     type Error;
 
+    /// Fails if nobody wants the result any more; asked before every node.
+    ///
+    /// # Errors
+    /// As the engine defines.
+    fn check_wanted(&self) -> Result<(), Self::Error> {
+        Ok(())
+    }
+
     /// Values of several nodes, one after the other.
     fn concat(&mut self, parts: &[&Self::Scalars]) -> Self::Scalars;
 

@@ -20,9 +20,30 @@ impl<P> State<P> {
         }
     }
 
+    /// A session of `position` positions that goes on with what it had kept. `None` if no session of the
+    /// circuit is like that.
+    pub fn resume(circuit: &Circuit, position: usize, kept: Vec<Option<P>>) -> Option<Self> {
+        if position > circuit.positions() || kept.len() != circuit.caches() {
+            return None;
+        }
+        let mut expected = vec![false; kept.len()];
+        for node in (0..position).flat_map(|position| circuit.nodes(position)) {
+            if let Op::Append { cache, .. } = node.op {
+                expected[cache] = true;
+            }
+        }
+        let fits = kept.iter().map(Option::is_some).eq(expected);
+        fits.then_some(Self { position, kept })
+    }
+
     /// How many positions have been evaluated.
     pub fn position(&self) -> usize {
         self.position
+    }
+
+    /// What later positions need of earlier ones: for each of the circuit's caches nothing, or a sum.
+    pub fn kept(&self) -> &[Option<P>] {
+        &self.kept
     }
 }
 
@@ -31,6 +52,8 @@ impl<P> State<P> {
 pub struct Progress<'a> {
     /// Name of the layer being evaluated.
     pub layer: &'a str,
+    /// Nodes of the position that were evaluated before it.
+    pub nodes_done: usize,
     /// LUTs finished so far, in all layers.
     pub luts_done: usize,
     /// LUTs of the whole evaluation.
@@ -127,10 +150,12 @@ impl<E: Engine> Interpreter<'_, E> {
             let report = |done: usize| {
                 observer.progress(Progress {
                     layer: &node.name,
+                    nodes_done: index,
                     luts_done: luts_before + done,
                     luts_total,
                 });
             };
+            self.engine.check_wanted()?;
             report(0);
             if let Op::Response { flood } = &node.op {
                 let values = self.joined(&node.inputs);

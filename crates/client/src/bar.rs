@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::observer::{Activity, Observer};
 
-const STEPS: &str = "{prefix}{msg} [{bar:32}] {percent:>3} %, about {eta} left";
+const STEPS: &str = "{prefix}{msg} [{bar:32}] {pos} of {len} LUTs";
 const STEPS_OF_BYTES: &str = "{prefix}{msg} [{bar:32}] {bytes} of {total_bytes}, about {eta} left";
 const SPINNER: &str = "{prefix}{spinner} {msg} ({elapsed})";
 
@@ -26,6 +26,7 @@ struct Shown {
 enum Kind {
     Keys,
     Upload,
+    Queue,
     Evaluation,
     Wait,
 }
@@ -41,13 +42,37 @@ impl Observer for Bar {
                 let message = "registering the evaluation key, once".to_owned();
                 self.show(Kind::Upload, Some((sent, total)), message);
             }
-            Activity::Evaluating { done, total } => {
-                let message = "the server evaluates".to_owned();
+            Activity::Queued { position } => {
+                let message = format!("waiting for a turn, as number {position} in the queue");
+                self.show(Kind::Queue, None, message);
+            }
+            Activity::Evaluating {
+                done,
+                total,
+                layer,
+                layers,
+                left,
+            } => {
+                let message = evaluating(layer, layers, left);
                 self.show(Kind::Evaluation, Some((done, total)), message);
             }
             Activity::Waiting(time) => {
                 let message = format!(
                     "the server is busy, next try in {:.1} s",
+                    time.as_secs_f64()
+                );
+                self.show(Kind::Wait, None, message);
+            }
+            Activity::Resuming(time) => {
+                let message = format!(
+                    "the connection was lost, going on in {:.1} s",
+                    time.as_secs_f64()
+                );
+                self.show(Kind::Wait, None, message);
+            }
+            Activity::Reconnecting(time) => {
+                let message = format!(
+                    "the connection was lost, next try in {:.1} s",
                     time.as_secs_f64()
                 );
                 self.show(Kind::Wait, None, message);
@@ -101,19 +126,46 @@ impl Bar {
     }
 }
 
+/// What stands before the bar of an evaluation. A server may not say all of it.
+fn evaluating(layer: u64, layers: u64, left: Option<Duration>) -> String {
+    let layer = match layers {
+        0 => String::new(),
+        layers => format!(", layer {layer} of {layers}"),
+    };
+    let left = left.map_or_else(String::new, |left| {
+        format!(", about {:.1} s left", left.as_secs_f64())
+    });
+    format!("the server evaluates{layer}{left}")
+}
+
 /// A bar draws to standard error, and to nothing if that is not a terminal.
 fn new_bar(kind: Kind) -> ProgressBar {
     let template = match kind {
-        Kind::Keys | Kind::Wait => SPINNER,
+        Kind::Keys | Kind::Queue | Kind::Wait => SPINNER,
         Kind::Upload => STEPS_OF_BYTES,
         Kind::Evaluation => STEPS,
     };
     let style = ProgressStyle::with_template(template).expect("the templates above are valid");
     let bar = match kind {
-        Kind::Keys | Kind::Wait => ProgressBar::new_spinner(),
+        Kind::Keys | Kind::Queue | Kind::Wait => ProgressBar::new_spinner(),
         Kind::Upload | Kind::Evaluation => ProgressBar::new(0),
     };
     bar.set_style(style);
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_and_time_are_shown_when_the_server_says_them() {
+        let left = Some(Duration::from_millis(1240));
+        assert_eq!(
+            evaluating(3, 17, left),
+            "the server evaluates, layer 3 of 17, about 1.2 s left"
+        );
+        assert_eq!(evaluating(0, 0, None), "the server evaluates");
+    }
 }

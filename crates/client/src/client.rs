@@ -15,7 +15,7 @@ use crate::error::{ClientError, printable};
 use crate::http::Http;
 use crate::keys::{KeyHome, Keys};
 use crate::observer::{Activity, Observer};
-use crate::patience::Patience;
+use crate::patience::{self, Patience};
 
 /// The first wait before a busy server that does not say when is asked again; later ones double.
 const FIRST_WAIT: Duration = Duration::from_millis(500);
@@ -124,8 +124,9 @@ impl Client {
         Ok(keys)
     }
 
-    /// Has a request evaluated under keys from [`Client::keys`]. Waits while the server is busy, and
-    /// registers the key again if the server has lost it.
+    /// Has a request evaluated under keys from [`Client::keys`]. Waits while the server is busy or stops, tries
+    /// again a few times when the connection was lost, and registers the key again if the server has
+    /// lost it.
     ///
     /// # Errors
     /// Network, a refusal, or an answer that makes no sense.
@@ -143,7 +144,7 @@ impl Client {
             let request = request.bytes.clone();
             self.http.evaluate(&path, request, limit, observer)
         };
-        self.with_key(keys, attempt).await
+        self.reconnecting(|| self.with_key(keys, &attempt)).await
     }
 
     /// Makes the next [`Client::circuit`] fetch it again.
@@ -167,6 +168,26 @@ impl Client {
                 self.patiently(&attempt).await
             }
             outcome => outcome,
+        }
+    }
+
+    /// Tries again, a few times, when nobody answered: of what can be asked twice.
+    async fn reconnecting<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, ClientError>
+    where
+        F: Future<Output = Result<T, ClientError>>,
+    {
+        let mut waits = patience::reconnections(FIRST_WAIT);
+        loop {
+            let outcome = attempt().await;
+            if !outcome.as_ref().is_err_and(ClientError::is_silence) {
+                return outcome;
+            }
+            let Some(wait) = waits.next() else {
+                return outcome;
+            };
+            let wait = spread(wait);
+            self.observer.on(Activity::Reconnecting(wait));
+            tokio::time::sleep(wait).await;
         }
     }
 
@@ -246,7 +267,7 @@ impl Client {
         outcome
     }
 
-    /// Tries again while the server is busy, after the time it asks for or twice as long each time.
+    /// Tries again while the server is busy or about to stop, after the time it asks for or twice as long each time.
     async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, ClientError>
     where
         F: Future<Output = Result<T, ClientError>>,
@@ -257,7 +278,7 @@ impl Client {
                 Err(ClientError::Refused {
                     problem,
                     retry_after,
-                }) if problem.kind == ProblemKind::Busy => (problem, retry_after),
+                }) if may_pass(problem.kind) => (problem, retry_after),
                 outcome => return outcome,
             };
             let wait = spread(retry_after.unwrap_or(next).min(LONGEST_WAIT));
@@ -269,6 +290,11 @@ impl Client {
             }
         }
     }
+}
+
+/// Whether a refusal is over soon.
+fn may_pass(kind: ProblemKind) -> bool {
+    matches!(kind, ProblemKind::Busy | ProblemKind::ShuttingDown)
 }
 
 /// Up to half as long again, at random, so that clients who were turned away together do not come

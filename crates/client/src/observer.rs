@@ -17,15 +17,31 @@ pub enum Activity {
         /// Bytes in all.
         total: u64,
     },
+    /// The connection broke while the key was on its way; the client goes on after this time.
+    Resuming(Duration),
+    /// The server has the request, which waits for its turn.
+    Queued {
+        /// The turn after which it is its own, 1 for the next one; it may grow when others come whose turn is
+        /// earlier.
+        position: u64,
+    },
     /// The server evaluates.
     Evaluating {
         /// LUTs finished.
         done: u64,
         /// LUTs in all.
         total: u64,
+        /// The layer being evaluated, counted from 1; 0 before the first.
+        layer: u64,
+        /// Layers in all.
+        layers: u64,
+        /// What the rest will take, as the server estimates it.
+        left: Option<Duration>,
     },
     /// The server is busy; the client asks again after this time.
     Waiting(Duration),
+    /// Nobody answers, or the connection was lost; the client tries again after this time.
+    Reconnecting(Duration),
     /// Nothing takes time any more.
     Idle,
 }

@@ -3,6 +3,7 @@
 mod fake_server;
 
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use cipherformer_circuit::graph::IntMatrix;
 use cipherformer_circuit::parameters::INSECURE_TOY;
@@ -23,6 +24,8 @@ struct State {
     key: Option<(KeyId, EvaluationKey)>,
     /// So many requests are turned away yet.
     busy: usize,
+    /// So many evaluations are lost on their way yet.
+    lost: usize,
     /// The next evaluation is answered so.
     next: Option<Answer>,
 }
@@ -66,6 +69,7 @@ fn state(description: &str) -> Arc<Mutex<State>> {
         prepared: PreparedCircuit::new(circuit(description)).expect("small weights"),
         key: None,
         busy: 0,
+        lost: 0,
         next: None,
     }))
 }
@@ -115,6 +119,10 @@ fn evaluation(state: &mut State, request: &Request) -> Answer {
     if let Some(answer) = state.next.take() {
         return answer;
     }
+    if state.lost > 0 {
+        state.lost -= 1;
+        return Answer::lost();
+    }
     if state.busy > 0 {
         state.busy -= 1;
         return Answer::problem(429, "busy", "later").retry_after(0);
@@ -131,9 +139,13 @@ fn evaluation(state: &mut State, request: &Request) -> Answer {
     let output = evaluate(circuit, &mut engine, &input, &()).expect("valid");
     let events = [
         Event::Progress(Progress {
-            step: "layer 1".to_owned(),
+            step: "evaluating".to_owned(),
             luts_done: 1,
             luts_total: 2,
+            layer: 2,
+            layers: 4,
+            seconds_left: Some(0.5),
+            position_in_queue: None,
         }),
         Event::Result(EvaluationResult {
             position: None,
@@ -184,7 +196,13 @@ async fn texts_are_classified_and_all_requests_look_alike() {
     assert_eq!((bad.server_ms, bad.luts, bad.features), (12.5, 2, 1));
     assert_eq!(count(&server, "PUT"), 1, "one key serves all texts");
     let seen = recorder.0.lock().expect("no panic");
-    assert!(seen.contains(&Activity::Evaluating { done: 1, total: 2 }));
+    assert!(seen.contains(&Activity::Evaluating {
+        done: 1,
+        total: 2,
+        layer: 2,
+        layers: 4,
+        left: Some(Duration::from_millis(500)),
+    }));
     assert!(matches!(seen[0], Activity::MakingKeys { .. }));
     assert!(
         seen.iter()
@@ -241,6 +259,33 @@ async fn a_busy_server_is_asked_again() {
 }
 
 #[tokio::test]
+async fn a_server_that_stops_is_asked_again() {
+    let (home, state) = (tempfile::tempdir().expect("temporary"), state(""));
+    let stopping = Answer::problem(503, "shutting-down", "soon back").retry_after(0);
+    state.lock().expect("no panic").next = Some(stopping);
+    let server = serve(&state);
+    let (client, _) = connect(&server, &home).await;
+    client.classify("toy", "good").await.expect("in the end");
+    assert_eq!(count(&server, "POST"), 2);
+}
+
+#[tokio::test]
+async fn a_lost_evaluation_is_asked_for_again_a_few_times() {
+    let (home, state) = (tempfile::tempdir().expect("temporary"), state(""));
+    let server = serve(&state);
+    let (client, recorder) = connect(&server, &home).await;
+    {
+        let mut state = state.lock().expect("no panic");
+        state.lost = 1;
+        state.next = Some(Answer::new(200, "text/event-stream", "")); // ends too early
+    }
+    client.classify("toy", "good").await.expect("in the end");
+    let told = |activity: &&Activity| matches!(activity, Activity::Reconnecting(_));
+    let seen = recorder.0.lock().expect("no panic");
+    assert_eq!(seen.iter().filter(told).count(), 2);
+}
+
+#[tokio::test]
 async fn answers_that_make_no_sense_are_errors() {
     let (home, state) = (tempfile::tempdir().expect("temporary"), state(""));
     let server = serve(&state);
@@ -249,7 +294,6 @@ async fn answers_that_make_no_sense_are_errors() {
     let endless = ":".repeat(6 << 20);
     let wrong = r#"{"server_ms":1.0,"luts":1,"ring_products":1,"output":"AAAA"}"#;
     for (reason, answer) in [
-        ("ended before the answer", events("")),
         ("stream of events", events("event: result\ndata: {}\n\n")),
         ("more than", events(&endless)),
         (

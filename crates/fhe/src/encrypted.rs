@@ -1,6 +1,7 @@
 //! The encrypted evaluator.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use cipherformer_circuit::graph::{IntMatrix, LutCell, Node, Op};
 use cipherformer_circuit::{At, Circuit, Engine, ParameterSet, Precision};
@@ -82,6 +83,7 @@ pub struct Encrypted<'a> {
     prepared: &'a PreparedCircuit,
     key: &'a EvaluationKey,
     counters: Counters,
+    stop: Option<&'a AtomicBool>,
 }
 
 impl<'a> Encrypted<'a> {
@@ -96,7 +98,15 @@ impl<'a> Encrypted<'a> {
             prepared,
             key,
             counters: Counters::default(),
+            stop: None,
         })
+    }
+
+    /// Fails with [`FheError::Stopped`], between two operations, once this is set.
+    #[must_use]
+    pub fn stopped_by(mut self, stop: &'a AtomicBool) -> Self {
+        self.stop = Some(stop);
+        self
     }
 
     /// What was done so far.
@@ -111,6 +121,13 @@ impl Engine for Encrypted<'_> {
     type Packed = Packed;
     type Response = EncryptedScores;
     type Error = FheError;
+
+    fn check_wanted(&self) -> Result<(), FheError> {
+        match self.stop {
+            Some(stop) if stop.load(Ordering::Relaxed) => Err(FheError::Stopped),
+            _ => Ok(()),
+        }
+    }
 
     fn concat(&mut self, parts: &[&Scalars]) -> Scalars {
         concat(parts)

@@ -49,4 +49,7 @@ pub enum FheError {
         /// What was passed.
         got: String,
     },
+    /// Nobody wants the result of an evaluation any more.
+    #[error("the evaluation was stopped, as asked")]
+    Stopped,
 }

@@ -8,6 +8,7 @@
 //! - [`EvaluationKey`]: the seeded key expanded, as the server uses it.
 //! - [`PreparedCircuit`] and [`Encrypted`]: the encrypted engine for a circuit's interpreter.
 //! - [`EncryptedBag`] and [`EncryptedScores`]: what crosses the wire.
+//! - [`state_to_bytes`] and [`state_from_bytes`]: what a server keeps of a session, on disk.
 
 mod bits;
 mod bootstrap;
@@ -27,6 +28,7 @@ mod ring;
 mod rotation;
 mod scaled;
 mod simd;
+mod state;
 mod wire;
 
 pub use encrypted::{Counters, Encrypted, PreparedCircuit};
@@ -38,6 +40,7 @@ pub use lut::PreparedLut;
 pub use message::{EncryptedBag, EncryptedScores};
 pub use ring::{Ggsw, PreparedMatrix, SeededGgsw, add, extract, multiply, pack, pack_at, shift};
 pub use scaled::scaled_lut;
+pub use state::{state_from_bytes, state_limit, state_to_bytes};
 pub use wire::{content_id, size_limit};
 
 /// LWE ciphertexts under the ring key's coefficients, dimension N: one value each.

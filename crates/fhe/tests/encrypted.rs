@@ -2,9 +2,13 @@
 
 mod common;
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use cipherformer_circuit::parameters::{INSECURE_TOY, STANDARD_2048};
-use cipherformer_circuit::{Circuit, Function, ParameterSet, Plain, evaluate};
-use cipherformer_fhe::{Counters, Encrypted, EncryptedBag, EncryptedScores, PreparedCircuit};
+use cipherformer_circuit::{Circuit, Function, Observer, ParameterSet, Plain, Progress, evaluate};
+use cipherformer_fhe::{
+    Counters, Encrypted, EncryptedBag, EncryptedScores, FheError, PreparedCircuit,
+};
 use common::{Client, circuit, client, text};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
@@ -95,4 +99,40 @@ fn toy_circuits_match_the_reference() {
 #[test]
 fn a_real_circuit_matches_the_reference() {
     check(&STANDARD_2048, 16, Function::Tanh, 6);
+}
+
+/// Sets a flag at the first LUT, and counts nodes.
+#[derive(Default)]
+struct Leaver {
+    gone: AtomicBool,
+    begun: AtomicUsize,
+}
+
+impl Observer<Encrypted<'_>> for Leaver {
+    fn progress(&self, progress: Progress<'_>) {
+        self.begun
+            .fetch_max(progress.nodes_done + 1, Ordering::Relaxed);
+        if progress.luts_done > 0 {
+            self.gone.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+#[test]
+fn an_evaluation_stops_before_the_next_operation_when_asked() {
+    let circuit = circuit(&INSECURE_TOY, 612, 4, Function::Tanh, 7);
+    let prepared = PreparedCircuit::new(circuit).expect("small weights");
+    let client = client(&INSECURE_TOY);
+    let circuit = prepared.circuit();
+    let bag = circuit.vocabulary().bag("w1 w2 w3");
+    let bag = EncryptedBag::encrypt(&bag, circuit.manifest(), &client.secret).expect("fits");
+    let leaver = Leaver::default();
+    let mut engine = Encrypted::new(&prepared, &client.evaluation)
+        .expect("same parameters")
+        .stopped_by(&leaver.gone);
+    let stopped = evaluate(circuit, &mut engine, &bag, &leaver);
+    assert_eq!(stopped.err(), Some(FheError::Stopped));
+    let begun = leaver.begun.into_inner();
+    assert!(begun < circuit.nodes(0).len(), "{begun} nodes were begun");
+    assert_eq!(engine.counters().luts, 4, "those under way are finished");
 }

@@ -45,6 +45,29 @@ macro_rules! hex_id {
             }
         }
 
+        #[cfg(feature = "openapi")]
+        impl utoipa::PartialSchema for $id {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::Schema> {
+                let digits = utoipa::openapi::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::Type::String)
+                    .pattern(Some($id::PATTERN))
+                    .description(Some(concat!(
+                        $digits,
+                        " lower-case hexadecimal digits: ",
+                        $what
+                    )));
+                digits.into()
+            }
+        }
+
+        #[cfg(feature = "openapi")]
+        impl utoipa::ToSchema for $id {}
+
+        impl $id {
+            /// The regular expression of its text.
+            pub const PATTERN: &str = concat!("^[0-9a-f]{", $digits, "}$");
+        }
+
         impl fmt::Display for $id {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(&self.0)

@@ -9,6 +9,7 @@ use crate::problem::Problem;
 
 /// The circuits a server offers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CircuitList {
     /// In order of their names.
     pub circuits: Vec<CircuitSummary>,
@@ -16,6 +17,7 @@ pub struct CircuitList {
 
 /// One line of the list of circuits.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct CircuitSummary {
     /// The circuit's name.
     pub name: String,
@@ -29,6 +31,7 @@ pub struct CircuitSummary {
 
 /// What a server says of a registered evaluation key.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct KeyInfo {
     /// The key's id.
     pub id: KeyId,
@@ -40,6 +43,7 @@ pub struct KeyInfo {
 
 /// What a server says of a session.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct SessionInfo {
     /// The session's id.
     pub id: SessionId,
@@ -54,7 +58,8 @@ pub struct SessionInfo {
 }
 
 /// How far an evaluation is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Progress {
     /// Name of the step; says nothing of the model.
     pub step: String,
@@ -62,10 +67,23 @@ pub struct Progress {
     pub luts_done: usize,
     /// LUTs in all.
     pub luts_total: usize,
+    /// The layer being evaluated, counted from 1 over all positions of the request; 0 before the first.
+    #[serde(default)]
+    pub layer: usize,
+    /// Layers in all: lookups, linear maps, LUTs, products and packings, each counted.
+    #[serde(default)]
+    pub layers: usize,
+    /// Seconds that the rest will take, going by the LUTs so far; none before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds_left: Option<f64>,
+    /// Whose turn it will be as things are, 1 for the next one; only while waiting for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub position_in_queue: Option<usize>,
 }
 
 /// A finished evaluation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct EvaluationResult {
     /// Milliseconds the evaluation took on the server.
     pub server_ms: f64,
@@ -78,6 +96,10 @@ pub struct EvaluationResult {
     pub position: Option<usize>,
     /// The encrypted output.
     #[serde(with = "base64_bytes")]
+    #[cfg_attr(
+        feature = "openapi",
+        schema(value_type = String, content_encoding = "base64")
+    )]
     pub output: Vec<u8>,
 }
 
@@ -155,9 +177,18 @@ mod tests {
             detail in ".*",
             server_ms in 0.0..1e9f64,
             position in any::<Option<usize>>(),
+            seconds_left in prop::option::of(0.0..1e6f64),
         ) {
             let luts_total = luts_done as usize;
-            check(&Event::Progress(Progress { step, luts_done: luts_total / 2, luts_total }))?;
+            check(&Event::Progress(Progress {
+                step,
+                luts_done: luts_total / 2,
+                luts_total,
+                layer: 1,
+                layers: 7,
+                seconds_left,
+                position_in_queue: position,
+            }))?;
             check(&Event::Result(EvaluationResult {
                 server_ms,
                 luts: luts_total,
@@ -172,6 +203,17 @@ mod tests {
         fn garbage_is_an_error_not_a_panic(name in "(progress|result|problem)", data in ".*") {
             let _ = Event::from_parts(&name, &data);
         }
+    }
+
+    #[test]
+    fn progress_of_a_server_that_says_less_can_be_read() {
+        let data = r#"{"step":"evaluating","luts_done":1,"luts_total":2}"#;
+        let event = Event::from_parts("progress", data).expect("all that must be there");
+        let Some(Event::Progress(progress)) = event else {
+            panic!("{event:?}");
+        };
+        assert_eq!((progress.luts_done, progress.layers), (1, 0));
+        assert_eq!(progress.position_in_queue, None);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// What went wrong, in the terms of this interface.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
     /// No such path.
@@ -32,6 +33,14 @@ pub enum ProblemKind {
     TooManySessions,
     /// The server has no evaluation key of that id.
     UnknownKey,
+    /// The owner has as many evaluation keys registered as may be.
+    TooManyKeys,
+    /// There is no upload of that key to go on with.
+    UnknownUpload,
+    /// The upload is not where the client thinks; the answer's `Upload-Offset` says where.
+    UploadOffset,
+    /// Another request is uploading the key.
+    UploadBusy,
     /// Bytes that are not a usable evaluation key.
     MalformedKey,
     /// Bytes that are not a usable encrypted input.
@@ -42,6 +51,12 @@ pub enum ProblemKind {
     TooLarge,
     /// The server cannot take more work now.
     Busy,
+    /// The owner has had as much evaluated as may be in a day.
+    BudgetExhausted,
+    /// The server is about to stop and begins no evaluation.
+    ShuttingDown,
+    /// The server cannot take requests at the moment.
+    NotReady,
     /// The server's data directory is full.
     StorageFull,
     /// The server's data directory cannot be read or written.
@@ -55,21 +70,29 @@ impl ProblemKind {
     pub fn status(self) -> u16 {
         match self {
             Self::MalformedRequest => 400,
-            Self::UnknownRoute | Self::UnknownCircuit | Self::UnknownKey | Self::UnknownSession => {
-                404
-            }
+            Self::UnknownRoute
+            | Self::UnknownCircuit
+            | Self::UnknownKey
+            | Self::UnknownUpload
+            | Self::UnknownSession => 404,
             Self::MethodNotAllowed => 405,
             Self::StaleCircuit
             | Self::WrongParameterSet
             | Self::WrongOperation
             | Self::SessionBusy
             | Self::SessionPosition
-            | Self::ContextExceeded => 409,
+            | Self::ContextExceeded
+            | Self::TooManyKeys
+            | Self::UploadOffset
+            | Self::UploadBusy => 409,
             Self::TooLarge => 413,
             Self::MalformedKey | Self::MalformedInput => 422,
-            Self::Busy | Self::TooManySessions => 429,
+            Self::Busy | Self::BudgetExhausted | Self::TooManySessions => 429,
             Self::Internal => 500,
-            Self::StorageUnavailable | Self::CircuitUnavailable => 503,
+            Self::StorageUnavailable
+            | Self::CircuitUnavailable
+            | Self::ShuttingDown
+            | Self::NotReady => 503,
             Self::StorageFull => 507,
         }
     }
@@ -90,11 +113,18 @@ impl ProblemKind {
             Self::ContextExceeded => "The session has no room for this",
             Self::TooManySessions => "Too many sessions are open",
             Self::UnknownKey => "The evaluation key is not registered",
+            Self::TooManyKeys => "Too many evaluation keys are registered",
+            Self::UnknownUpload => "There is no such upload",
+            Self::UploadOffset => "The upload is at another offset",
+            Self::UploadBusy => "The key is being uploaded",
             Self::MalformedKey => "The evaluation key is not usable",
             Self::MalformedInput => "The encrypted input is not usable",
             Self::WrongParameterSet => "The parameter sets do not match",
             Self::TooLarge => "The body is too large",
             Self::Busy => "The server is busy",
+            Self::BudgetExhausted => "The budget of today is used up",
+            Self::ShuttingDown => "The server is about to stop",
+            Self::NotReady => "The server is not ready",
             Self::StorageFull => "The server's storage is full",
             Self::StorageUnavailable => "The server's storage is unavailable",
             Self::Internal => "The server has a bug",
@@ -104,6 +134,7 @@ impl ProblemKind {
 
 /// A problem document.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "openapi", derive(utoipa::ToSchema))]
 pub struct Problem {
     /// What went wrong; serialized as the document's type, a relative URI reference.
     #[serde(rename = "type")]
@@ -114,6 +145,9 @@ pub struct Problem {
     pub status: u16,
     /// What happened this time, and what to do next.
     pub detail: String,
+    /// The request's id, which is in the server's log too: what to tell the operator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
 }
 
 impl Problem {
@@ -124,7 +158,15 @@ impl Problem {
             title: kind.title().to_owned(),
             status: kind.status(),
             detail: detail.into(),
+            request_id: None,
         }
+    }
+
+    /// The same, of the request with this id.
+    #[must_use]
+    pub fn of_request(mut self, id: Option<String>) -> Self {
+        self.request_id = id;
+        self
     }
 }
 
@@ -145,5 +187,8 @@ mod tests {
                 "detail": "register it",
             })
         );
+        let problem = problem.of_request(Some("17".to_owned()));
+        let json = serde_json::to_value(&problem).expect("plain data");
+        assert_eq!(json["request_id"], "17");
     }
 }

@@ -20,6 +20,17 @@ pub const TOKENS: &str = "/v1/sessions/{id}/tokens";
 pub const LOGITS: &str = "/v1/sessions/{id}/logits";
 /// One evaluation key, as a route pattern.
 pub const KEY: &str = "/v1/keys/{id}";
+/// The upload of an evaluation key that broke off, as a route pattern.
+pub const UPLOAD: &str = "/v1/keys/{id}/upload";
+
+/// Whether the process answers at all.
+pub const HEALTH: &str = "/healthz";
+/// Whether it can take requests.
+pub const READY: &str = "/readyz";
+/// Figures for Prometheus.
+pub const METRICS: &str = "/metrics";
+/// This interface, as an OpenAPI document.
+pub const OPENAPI: &str = "/openapi.json";
 
 /// Path of a circuit's manifest.
 pub fn circuit(name: &str) -> String {
@@ -73,6 +84,12 @@ pub fn key_upload(id: &KeyId, parameter_set: &str) -> String {
     format!("{}?parameter_set={parameter_set}", key(id))
 }
 
+/// Path and query of an upload that broke off.
+pub fn resumed_upload(id: &KeyId, parameter_set: &str) -> String {
+    let path = UPLOAD.replace("{id}", &id.to_string());
+    format!("{path}?parameter_set={parameter_set}")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,6 +106,10 @@ mod tests {
         assert_eq!(
             key_upload(&id, "standard-2048"),
             format!("/v1/keys/{id}?parameter_set=standard-2048")
+        );
+        assert_eq!(
+            resumed_upload(&id, "standard-2048"),
+            format!("/v1/keys/{id}/upload?parameter_set=standard-2048")
         );
         let session_id = SessionId::new(10);
         assert_eq!(

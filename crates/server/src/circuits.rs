@@ -113,7 +113,8 @@ impl Circuits {
         names.collect::<Vec<_>>().join(", ")
     }
 
-    fn offered(&self) -> impl Iterator<Item = &Arc<PreparedCircuit>> {
+    /// Those that can be used.
+    pub(crate) fn offered(&self) -> impl Iterator<Item = &Arc<PreparedCircuit>> {
         self.0.values().filter_map(|entry| match entry {
             Entry::Offered(circuit) => Some(circuit),
             Entry::Damaged => None,

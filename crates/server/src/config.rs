@@ -6,6 +6,8 @@ use std::path::PathBuf;
 
 use cipherformer_circuit::OutputPolicy;
 
+use crate::log::LogFormat;
+
 /// Memory for expanded evaluation keys, unless told otherwise, in megabytes: eight keys of fast-1024
 /// (61 MB each) or two of precise-1024 (173 MB). Two at least, so that two clients in turn do not have their
 /// keys expanded for every request.
@@ -17,10 +19,23 @@ pub const WORKERS: usize = 1;
 /// Evaluations that may wait for a worker, unless told otherwise.
 pub const QUEUE: usize = 64;
 
+/// Connections at the same time, unless told otherwise.
+pub const CONNECTIONS: usize = 512;
+/// Seconds that evaluations under way may take once the server is told to stop, unless told otherwise.
+pub const SHUTDOWN_SECONDS: u64 = 30;
+
 /// Sessions at the same time, unless told otherwise: about a megabyte each.
 pub const SESSIONS: usize = 64;
 /// Minutes after which a session without new tokens ends, unless told otherwise.
 pub const SESSION_MINUTES: u64 = 10;
+
+/// Megabytes of disk for everything the server stores, unless told otherwise: about a hundred keys of
+/// precise-1024, or three hundred of fast-1024.
+pub const DISK_MB: u64 = 4096;
+/// Days after which a key that nobody used is removed, unless told otherwise.
+pub const KEY_DAYS: u64 = 90;
+/// Keys that one owner with a name may have registered, unless told otherwise.
+pub const KEYS_PER_OWNER: usize = 16;
 
 /// How a server is set up; also the command line of `cipherformer-server`.
 #[derive(Clone, Debug, clap::Args)]
@@ -60,6 +75,29 @@ pub struct Config {
     /// How much of a circuit's scores clients get: all (scores), rounded ones (rounded:BITS), or the best label alone (top-1)
     #[arg(long, value_name = "NAME=POLICY", value_parser = policy)]
     pub output: Vec<(String, OutputPolicy)>,
+    /// Connections at the same time; others wait to be accepted
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = at_least_one)]
+    pub connections: usize,
+
+    /// Seconds that evaluations under way may take once the server is told to stop
+    #[arg(long, value_name = "N", default_value_t = SHUTDOWN_SECONDS)]
+    pub shutdown_seconds: u64,
+
+    /// What the log's lines look like
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// Megabytes of disk for everything that is stored; keys used least recently make room for others
+    #[arg(long, value_name = "MB", default_value_t = DISK_MB)]
+    pub disk_mb: u64,
+
+    /// Days after which a key that nobody used is removed
+    #[arg(long, value_name = "N", default_value_t = KEY_DAYS, value_parser = clap::value_parser!(u64).range(1..=36_500))]
+    pub key_days: u64,
+
+    /// Keys that one owner with a name may have registered; those without one share the disk
+    #[arg(long, value_name = "N", default_value_t = KEYS_PER_OWNER, value_parser = at_least_one)]
+    pub keys_per_owner: usize,
 
     /// Offer circuits whose parameters have no security; for tests, so not on the command line
     #[arg(skip)]
@@ -79,6 +117,12 @@ impl Config {
             sessions: SESSIONS,
             session_minutes: SESSION_MINUTES,
             output: Vec::new(),
+            disk_mb: DISK_MB,
+            key_days: KEY_DAYS,
+            keys_per_owner: KEYS_PER_OWNER,
+            connections: CONNECTIONS,
+            shutdown_seconds: SHUTDOWN_SECONDS,
+            log_format: LogFormat::Text,
             allow_insecure: false,
         }
     }

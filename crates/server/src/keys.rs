@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cipherformer_circuit::ParameterSet;
 use cipherformer_fhe::EvaluationKey;
 use cipherformer_protocol::KeyId;
+
+use crate::metrics::CacheFigures;
 
 /// Keeps the most recently used keys, as many as fit the budget, and always the one in use.
 #[derive(Debug)]
@@ -18,13 +19,15 @@ pub(crate) struct KeyCache<K = EvaluationKey> {
 struct Slots<K> {
     by_id: HashMap<KeyId, Slot<K>>,
     clock: u64,
+    hits: u64,
+    misses: u64,
+    evictions: u64,
 }
 
 #[derive(Debug)]
 struct Slot<K> {
     /// Locked while the key is expanded, so that whoever else wants it waits instead of doing it again.
     key: Arc<Mutex<Option<Arc<K>>>>,
-    parameters: &'static ParameterSet,
     bytes: usize,
     last_used: u64,
 }
@@ -37,13 +40,16 @@ impl<K> KeyCache<K> {
             slots: Mutex::new(Slots {
                 by_id: HashMap::new(),
                 clock: 0,
+                hits: 0,
+                misses: 0,
+                evictions: 0,
             }),
         }
     }
 
-    /// The parameter set of a key, if it is here.
-    pub(crate) fn parameters(&self, id: &KeyId) -> Option<&'static ParameterSet> {
-        self.slots().by_id.get(id).map(|slot| slot.parameters)
+    /// Lets go of keys. Who is using one keeps it until the end.
+    pub(crate) fn retain(&self, keep: impl Fn(&KeyId) -> bool) {
+        self.slots().by_id.retain(|id, _| keep(id));
     }
 
     /// The key, made by `load` unless it is here. Blocks while another thread makes it.
@@ -53,11 +59,10 @@ impl<K> KeyCache<K> {
     pub(crate) fn get<E>(
         &self,
         id: &KeyId,
-        parameters: &'static ParameterSet,
         bytes: usize,
         load: impl FnOnce() -> Result<K, E>,
     ) -> Result<Arc<K>, E> {
-        let slot = self.slots().reserve(id, parameters, bytes, self.budget);
+        let slot = self.slots().reserve(id, bytes, self.budget);
         let mut slot = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(key) = &*slot {
             return Ok(Arc::clone(key));
@@ -71,6 +76,19 @@ impl<K> KeyCache<K> {
         }
     }
 
+    /// How well it serves.
+    pub(crate) fn figures(&self) -> CacheFigures {
+        let slots = self.slots();
+        CacheFigures {
+            hits: slots.hits,
+            misses: slots.misses,
+            evictions: slots.evictions,
+            keys: slots.by_id.len(),
+            bytes: slots.bytes(),
+            budget: self.budget,
+        }
+    }
+
     fn slots(&self) -> MutexGuard<'_, Slots<K>> {
         // What is behind the lock is consistent after every step.
         self.slots.lock().unwrap_or_else(PoisonError::into_inner)
@@ -79,20 +97,17 @@ impl<K> KeyCache<K> {
 
 impl<K> Slots<K> {
     /// The key's slot, new if need be. Room is made before the key is expanded, not after.
-    fn reserve(
-        &mut self,
-        id: &KeyId,
-        parameters: &'static ParameterSet,
-        bytes: usize,
-        budget: usize,
-    ) -> Arc<Mutex<Option<Arc<K>>>> {
+    fn reserve(&mut self, id: &KeyId, bytes: usize, budget: usize) -> Arc<Mutex<Option<Arc<K>>>> {
         self.clock += 1;
-        if !self.by_id.contains_key(id) {
-            self.make_room(bytes, budget);
+        match self.by_id.contains_key(id) {
+            true => self.hits += 1,
+            false => {
+                self.misses += 1;
+                self.make_room(bytes, budget);
+            }
         }
         let slot = self.by_id.entry(id.clone()).or_insert_with(|| Slot {
             key: Arc::default(),
-            parameters,
             bytes,
             last_used: 0,
         });
@@ -101,14 +116,18 @@ impl<K> Slots<K> {
     }
 
     fn make_room(&mut self, bytes: usize, budget: usize) {
-        let used = |slots: &Self| slots.by_id.values().map(|slot| slot.bytes).sum::<usize>();
-        while !self.by_id.is_empty() && used(self) + bytes > budget {
+        while !self.by_id.is_empty() && self.bytes() + bytes > budget {
             let oldest = self.by_id.iter().min_by_key(|(_, slot)| slot.last_used);
             let Some(oldest) = oldest.map(|(id, _)| id.clone()) else {
                 return;
             };
             self.by_id.remove(&oldest);
+            self.evictions += 1;
         }
+    }
+
+    fn bytes(&self) -> usize {
+        self.by_id.values().map(|slot| slot.bytes).sum()
     }
 }
 
@@ -118,13 +137,11 @@ mod tests {
     use std::thread;
     use std::time::Duration;
 
-    use cipherformer_circuit::parameters::STANDARD_2048;
-
     use super::*;
 
     fn load(cache: &KeyCache<u8>, key: u8) -> bool {
         let mut loaded = false;
-        let got = cache.get(&KeyId::of(&[key]), &STANDARD_2048, 10, || {
+        let got = cache.get(&KeyId::of(&[key]), 10, || {
             loaded = true;
             Ok::<_, ()>(key)
         });
@@ -140,10 +157,10 @@ mod tests {
         assert!(load(&cache, 3), "takes the place of 2");
         assert!(!load(&cache, 1) && !load(&cache, 3));
         assert!(load(&cache, 2), "had to go");
-        assert!(
-            cache.parameters(&KeyId::of(&[1])).is_none(),
-            "was the oldest"
-        );
+        assert!(load(&cache, 1), "was the oldest");
+        let figures = cache.figures();
+        assert_eq!((figures.hits, figures.misses, figures.evictions), (3, 5, 3));
+        assert_eq!((figures.keys, figures.bytes, figures.budget), (2, 20, 20));
     }
 
     #[test]
@@ -155,6 +172,14 @@ mod tests {
     }
 
     #[test]
+    fn a_key_that_is_let_go_is_loaded_again() {
+        let cache = KeyCache::new(20);
+        assert!(load(&cache, 1) && load(&cache, 2));
+        cache.retain(|id| *id != KeyId::of(&[1]));
+        assert!(load(&cache, 1) && !load(&cache, 2));
+    }
+
+    #[test]
     fn racing_requests_expand_once() {
         let cache = KeyCache::new(100);
         let loads = AtomicUsize::new(0);
@@ -162,7 +187,7 @@ mod tests {
         thread::scope(|scope| {
             for _ in 0..8 {
                 scope.spawn(|| {
-                    let got = cache.get(&id, &STANDARD_2048, 10, || {
+                    let got = cache.get(&id, 10, || {
                         thread::sleep(Duration::from_millis(20));
                         loads.fetch_add(1, Ordering::Relaxed);
                         Ok::<_, ()>(1)
@@ -178,13 +203,11 @@ mod tests {
     fn failures_and_panics_are_not_kept() {
         let cache = KeyCache::new(100);
         let id = KeyId::of(&[7]);
-        let failed = cache.get(&id, &STANDARD_2048, 10, || Err("damaged"));
+        let failed = cache.get(&id, 10, || Err("damaged"));
         assert_eq!(failed, Err("damaged"));
-        assert!(cache.parameters(&id).is_none());
+        assert!(cache.slots().by_id.is_empty());
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            cache.get(&id, &STANDARD_2048, 10, || -> Result<u8, ()> {
-                panic!("bug")
-            })
+            cache.get(&id, 10, || -> Result<u8, ()> { panic!("bug") })
         }));
         assert!(panicked.is_err());
         assert!(load(&cache, 7), "loads again");

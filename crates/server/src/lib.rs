@@ -8,25 +8,42 @@
 //! | `http` | routes, bodies, headers, problem documents; the only one that knows HTTP |
 //! | `service` | what is done for a request, apart from HTTP |
 //! | `circuits` | the circuits on offer |
-//! | `store` | evaluation keys on disk |
+//! | `owner` | whose request it is, and what belongs to whom |
+//! | `store` | what is on disk: evaluation keys, sessions, what was used; its quota |
 //! | `keys` | expanded evaluation keys in memory |
 //! | `sessions` | what has been evaluated of a text that goes on |
+//! | `budget` | what each owner may have evaluated in a day |
 //! | `schedule` | who may evaluate when |
 //! | `watch` | how far an evaluation is |
+//! | `leave` | stopping what nobody waits for |
+//! | `metrics` | figures for the operator |
+//! | `log` | what the log looks like |
 //!
 //! No secret key can be named here: `clippy.toml` forbids the type.
 
+mod blocking;
+mod budget;
 mod circuits;
 mod config;
 mod error;
 mod http;
 mod keys;
+mod leave;
+mod log;
+mod metrics;
+mod owner;
 mod schedule;
 mod service;
 mod sessions;
 mod store;
 mod watch;
 
-pub use config::{Config, KEY_MEMORY_MB, QUEUE, SESSION_MINUTES, SESSIONS, WORKERS};
+pub use config::{
+    CONNECTIONS, Config, DISK_MB, KEY_DAYS, KEY_MEMORY_MB, KEYS_PER_OWNER, QUEUE, SESSION_MINUTES,
+    SESSIONS, SHUTDOWN_SECONDS, WORKERS,
+};
 pub use error::{ServerError, StartError};
 pub use http::{Running, Server};
+pub use log::{LogFormat, subscriber};
+pub use owner::Owner;
+pub use store::Damage;

@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cipherformer_server::{Config, Server};
+use cipherformer_server::{Config, Server, subscriber};
 use clap::Parser;
 use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Evaluates transformers on encrypted texts, without ever seeing the texts.
 #[derive(Parser)]
@@ -24,11 +25,8 @@ fn main() -> ExitCode {
     let options = Options::parse();
     // Standard output is for the address alone, so that programs can wait for it.
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_ansi(io::stderr().is_terminal())
-        .init();
+    let colours = io::stderr().is_terminal();
+    subscriber(options.config.log_format, filter, colours, io::stderr).init();
     match start(&options.config) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -51,35 +49,43 @@ fn start(config: &Config) -> anyhow::Result<()> {
 }
 
 async fn run(config: &Config) -> anyhow::Result<()> {
-    let shutdown = shutdown().context("cannot listen for signals")?;
+    let once = signals(1).context("cannot listen for signals")?;
+    let twice = signals(2).context("cannot listen for signals")?;
     let server = Server::open(config)?;
     let listener = Server::listen(config).await?;
     let address = listener.local_addr()?;
     writeln!(io::stdout(), "listening on http://{address}")?;
     io::stdout().flush()?;
-    server.serve(listener, shutdown).await?;
+    tokio::select! {
+        done = server.serve(listener, once) => done?,
+        () = twice => tracing::warn!("told to stop a second time, so at once"),
+    }
     tracing::info!("stopped");
     Ok(())
 }
 
-/// Ready when the process is asked to stop: by ctrl-c, or by SIGTERM where there is one.
+/// Ready when the process was asked to stop so many times: by ctrl-c, or by SIGTERM where there is one.
 #[cfg(unix)]
-fn shutdown() -> io::Result<impl Future<Output = ()> + Send + 'static> {
+fn signals(times: usize) -> io::Result<impl Future<Output = ()> + Send + 'static> {
     use tokio::signal::unix::{SignalKind, signal};
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut terminate = signal(SignalKind::terminate())?;
     Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+        for _ in 0..times {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
         }
     })
 }
 
-/// Ready when the process is asked to stop, by ctrl-c.
+/// Ready when the process was asked to stop so many times, by ctrl-c.
 #[cfg(not(unix))]
-fn shutdown() -> io::Result<impl Future<Output = ()> + Send + 'static> {
-    Ok(async {
-        let _ = tokio::signal::ctrl_c().await;
+fn signals(times: usize) -> io::Result<impl Future<Output = ()> + Send + 'static> {
+    Ok(async move {
+        for _ in 0..times {
+            let _ = tokio::signal::ctrl_c().await;
+        }
     })
 }

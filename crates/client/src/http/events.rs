@@ -1,8 +1,9 @@
 //! Progress and result of an evaluation, as server-sent events.
 
 use std::pin::pin;
+use std::time::Duration;
 
-use cipherformer_protocol::{EvaluationResult, Event};
+use cipherformer_protocol::{EvaluationResult, Event, Progress};
 use futures_util::StreamExt;
 use reqwest::Response;
 use sse_stream::{Sse, SseByteStream};
@@ -59,14 +60,27 @@ fn handle(event: &Sse, observer: &dyn Observer) -> Result<Option<EvaluationResul
     match event {
         None => Ok(None),
         Some(Event::Progress(progress)) => {
-            observer.on(Activity::Evaluating {
-                done: progress.luts_done as u64,
-                total: progress.luts_total as u64,
-            });
+            observer.on(activity(&progress));
             Ok(None)
         }
         Some(Event::Result(result)) => Ok(Some(result)),
         Some(Event::Problem(problem)) => Err(body::refused(problem, None)),
+    }
+}
+
+/// What a server says of its progress; an estimate that is no time is none.
+fn activity(progress: &Progress) -> Activity {
+    if let Some(position) = progress.position_in_queue {
+        let position = position as u64;
+        return Activity::Queued { position };
+    }
+    let left = progress.seconds_left;
+    Activity::Evaluating {
+        done: progress.luts_done as u64,
+        total: progress.luts_total as u64,
+        layer: progress.layer as u64,
+        layers: progress.layers as u64,
+        left: left.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
     }
 }
 
@@ -77,5 +91,39 @@ fn broken(error: sse_stream::Error, url: &str) -> ClientError {
             _ => ClientError::nonsense(WHAT, source),
         },
         other => ClientError::nonsense(WHAT, other),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_in_the_queue_an_estimate_or_nothing_is_shown() {
+        let mut progress = Progress {
+            luts_done: 3,
+            luts_total: 8,
+            layer: 2,
+            layers: 4,
+            seconds_left: Some(1.5),
+            ..Progress::default()
+        };
+        let left = |progress: &Progress| match activity(progress) {
+            Activity::Evaluating {
+                done: 3,
+                total: 8,
+                layer: 2,
+                layers: 4,
+                left,
+            } => left,
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(left(&progress), Some(Duration::from_millis(1500)));
+        for nonsense in [f64::INFINITY, f64::NAN, -1.0, 1e300] {
+            progress.seconds_left = Some(nonsense);
+            assert_eq!(left(&progress), None, "{nonsense}");
+        }
+        progress.position_in_queue = Some(5);
+        assert_eq!(activity(&progress), Activity::Queued { position: 5 });
     }
 }

@@ -3,22 +3,21 @@
 mod body;
 mod events;
 mod sessions;
+mod upload;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use cipherformer_circuit::Manifest;
 use cipherformer_protocol::{
     CircuitList, EVENTS, EvaluationResult, KeyInfo, OCTETS, ProblemKind, routes,
 };
-use futures_util::stream;
-use reqwest::header::{ACCEPT, CONTENT_LENGTH, CONTENT_TYPE};
-use reqwest::{Body, RequestBuilder, Response, StatusCode, Url, redirect};
+use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::de::DeserializeOwned;
 
 use crate::error::ClientError;
 use crate::keys::KeyRecord;
-use crate::observer::{Activity, Observer};
+use crate::observer::Observer;
 
 /// Lists, manifests and key descriptions.
 const JSON_LIMIT: usize = 1 << 20;
@@ -27,9 +26,8 @@ const VOCABULARY_LIMIT: usize = 8 << 20;
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest silence: an evaluation may wait for its turn without a word.
 const SILENCE_TIMEOUT: Duration = Duration::from_secs(300);
-
-/// The key travels in pieces of this size.
-const UPLOAD_CHUNK: usize = 256 << 10;
+/// Unused connections are closed before the server closes them.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server, seen over HTTP.
 pub(crate) struct Http {
@@ -43,6 +41,7 @@ impl Http {
         let mut builder = reqwest::Client::builder()
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE_TIMEOUT)
+            .pool_idle_timeout(IDLE_TIMEOUT)
             // A key goes where the user said, and nowhere else.
             .redirect(redirect::Policy::none());
         if is_loopback(&url) {
@@ -77,29 +76,6 @@ impl Http {
             Err(error) if error.problem() == Some(ProblemKind::UnknownKey) => Ok(false),
             Err(error) => Err(error),
         }
-    }
-
-    /// Uploads an evaluation key.
-    pub(crate) async fn register_key(
-        &self,
-        key: &KeyRecord,
-        bytes: &Arc<[u8]>,
-        observer: &Arc<dyn Observer>,
-    ) -> Result<(), ClientError> {
-        let url = self.url(&routes::key_upload(&key.id, &key.parameter_set));
-        let request = self
-            .client
-            .put(url)
-            .header(CONTENT_TYPE, OCTETS)
-            .header(CONTENT_LENGTH, bytes.len())
-            .body(watched(Arc::clone(bytes), Arc::clone(observer)));
-        let response = self.send(request).await?;
-        let info: KeyInfo = body::json(response, JSON_LIMIT, "key description", &self.base).await?;
-        if info.id != key.id {
-            let reason = "it registered another key than the one it got";
-            return Err(ClientError::nonsense("key description", reason));
-        }
-        Ok(())
     }
 
     /// Has encrypted inputs evaluated; the output may have `limit` bytes.
@@ -152,24 +128,13 @@ impl Http {
             }
         })?;
         match response.status() {
-            StatusCode::OK | StatusCode::CREATED | StatusCode::NO_CONTENT => Ok(response),
+            StatusCode::OK
+            | StatusCode::CREATED
+            | StatusCode::ACCEPTED
+            | StatusCode::NO_CONTENT => Ok(response),
             _ => Err(body::refusal(response, &self.base).await),
         }
     }
-}
-
-/// Bytes that tell an observer how many of them are on their way.
-fn watched(bytes: Arc<[u8]>, observer: Arc<dyn Observer>) -> Body {
-    let total = bytes.len();
-    let chunks = (0..total).step_by(UPLOAD_CHUNK).map(move |start| {
-        let end = total.min(start + UPLOAD_CHUNK);
-        observer.on(Activity::Uploading {
-            sent: end as u64,
-            total: total as u64,
-        });
-        Ok::<_, std::io::Error>(bytes[start..end].to_vec())
-    });
-    Body::wrap_stream(stream::iter(chunks))
 }
 
 fn parse(server: &str) -> Result<Url, ClientError> {

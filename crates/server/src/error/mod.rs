@@ -6,8 +6,13 @@ use cipherformer_circuit::InputKind;
 use cipherformer_fhe::FheError;
 use cipherformer_protocol::{KeyId, Problem, ProblemKind, routes};
 
+use crate::metrics::TurnedAway;
+
 pub use start::StartError;
 pub(crate) use start::UnusableCircuit;
+
+/// When a server that stops may be back: about as long as a restart takes.
+const SHUTDOWN_SECONDS: u64 = 5;
 
 /// Why a request failed. Its text is what the client reads, so it names no path of this machine.
 #[derive(Debug, thiserror::Error)]
@@ -150,6 +155,24 @@ pub enum ServerError {
         /// The id asked for.
         id: KeyId,
     },
+    /// An owner has as many keys as may be.
+    #[error("you have {limit} keys registered, as many as you may; delete one you do not use")]
+    TooManyKeys {
+        /// How many there may be.
+        limit: usize,
+    },
+    /// Nothing of the key has arrived, or it was too long ago.
+    #[error("there is no upload of this key to go on with; send all of it with PUT")]
+    UnknownUpload,
+    /// The client goes on from somewhere else.
+    #[error("{offset} bytes of the key have arrived; go on from there")]
+    UploadOffset {
+        /// Where to go on.
+        offset: u64,
+    },
+    /// Another request is writing.
+    #[error("the key is being uploaded by another request; ask again in some seconds")]
+    UploadBusy,
     /// The body's hash is not the id it was sent to.
     #[error(
         "the evaluation key was damaged in transit: it is not the one that {id} names; send it again"
@@ -188,9 +211,9 @@ pub enum ServerError {
         /// When there may be room.
         seconds: u64,
     },
-    /// One key has as many evaluations in the queue as it may.
+    /// One owner, or one key of those without a name, has as many evaluations in the queue as may be.
     #[error(
-        "this key has {limit} evaluations waiting or under way, as many as it may; wait for an answer, \
+        "you have {limit} evaluations waiting or under way, as many as you may; wait for an answer, \
          or try again in {seconds} seconds"
     )]
     KeyBusy {
@@ -198,6 +221,31 @@ pub enum ServerError {
         limit: usize,
         /// When one of them may be done.
         seconds: u64,
+    },
+    /// An owner has had as much evaluated today as may be.
+    #[error(
+        "of the {limit} evaluations a day that you may have, {left} are left, and this takes more; wait until \
+         midnight UTC, in {seconds} seconds, or ask the server's operator for more"
+    )]
+    BudgetExhausted {
+        /// How many there are a day.
+        limit: u64,
+        /// How many are left.
+        left: u64,
+        /// When the next day begins.
+        seconds: u64,
+    },
+    /// No new evaluation is begun.
+    #[error(
+        "the server is about to stop and begins nothing new; try again in {SHUTDOWN_SECONDS} seconds, \
+         when it may be back"
+    )]
+    ShuttingDown,
+    /// Requests would fail.
+    #[error("the server is not ready: {missing}; wait, or ask its operator to look at its log")]
+    NotReady {
+        /// What is missing.
+        missing: &'static str,
     },
     /// The circuit's folder is damaged.
     #[error(
@@ -215,6 +263,11 @@ pub enum ServerError {
         "the server cannot use its data directory; ask its operator to check it, then send again"
     )]
     StorageUnavailable,
+
+    // Nobody is to blame.
+    /// Nobody waits for the evaluation any more, so nobody reads this.
+    #[error("the evaluation was stopped because its client had left; send it again")]
+    Stopped,
 
     // A bug.
     /// Something that cannot happen happened; the log has the details.
@@ -244,6 +297,10 @@ impl ServerError {
             Self::UnknownCircuit { .. } => Kind::UnknownCircuit,
             Self::StaleCircuit { .. } => Kind::StaleCircuit,
             Self::UnknownKey { .. } | Self::DamagedKey { .. } => Kind::UnknownKey,
+            Self::TooManyKeys { .. } => Kind::TooManyKeys,
+            Self::UnknownUpload => Kind::UnknownUpload,
+            Self::UploadOffset { .. } => Kind::UploadOffset,
+            Self::UploadBusy => Kind::UploadBusy,
             Self::KeyMismatch { .. } => Kind::MalformedKey,
             Self::UnknownParameterSet { .. } | Self::WrongKey { .. } => Kind::WrongParameterSet,
             Self::Key(error) => fhe_kind(error, Kind::MalformedKey),
@@ -258,18 +315,46 @@ impl ServerError {
                 Kind::TooManySessions
             }
             Self::Busy { .. } | Self::KeyBusy { .. } => Kind::Busy,
+            Self::BudgetExhausted { .. } => Kind::BudgetExhausted,
+            Self::ShuttingDown => Kind::ShuttingDown,
+            Self::NotReady { .. } => Kind::NotReady,
             Self::CircuitUnavailable { .. } => Kind::CircuitUnavailable,
             Self::StorageFull => Kind::StorageFull,
             Self::StorageUnavailable => Kind::StorageUnavailable,
-            Self::Internal => Kind::Internal,
+            Self::Internal | Self::Stopped => Kind::Internal,
         };
         Problem::new(kind, self.to_string())
     }
 
-    /// After how many seconds the same request may go well, if only time is needed, and little of it.
+    /// After how many seconds the same request may go well, if only time is needed.
     pub(crate) fn retry_after(&self) -> Option<u64> {
         match self {
-            Self::Busy { seconds } | Self::KeyBusy { seconds, .. } => Some(*seconds),
+            Self::Busy { seconds }
+            | Self::KeyBusy { seconds, .. }
+            | Self::BudgetExhausted { seconds, .. } => Some(*seconds),
+            Self::ShuttingDown => Some(SHUTDOWN_SECONDS),
+            _ => None,
+        }
+    }
+
+    /// How much of an upload has arrived, if that is what the client is wrong about.
+    pub(crate) fn upload_offset(&self) -> Option<u64> {
+        match self {
+            Self::UploadOffset { offset } => Some(*offset),
+            _ => None,
+        }
+    }
+
+    /// Why somebody is turned away, if that is what it says.
+    pub(crate) fn turned_away(&self) -> Option<TurnedAway> {
+        match self {
+            Self::Busy { .. } => Some(TurnedAway::Full),
+            Self::KeyBusy { .. } => Some(TurnedAway::Share),
+            Self::TooManySessions { .. } | Self::TooManySessionsOfKey { .. } => {
+                Some(TurnedAway::Sessions)
+            }
+            Self::BudgetExhausted { .. } => Some(TurnedAway::Budget),
+            Self::ShuttingDown => Some(TurnedAway::ShuttingDown),
             _ => None,
         }
     }
@@ -290,7 +375,7 @@ fn fhe_kind(error: &FheError, malformed: ProblemKind) -> ProblemKind {
         FheError::Checksum { .. } | FheError::Malformed { .. } => malformed,
         FheError::TooLarge { .. } => ProblemKind::TooLarge,
         FheError::ParameterSet { .. } => ProblemKind::WrongParameterSet,
-        FheError::Shape { .. } => ProblemKind::Internal,
+        FheError::Shape { .. } | FheError::Stopped => ProblemKind::Internal,
     }
 }
 

@@ -60,6 +60,17 @@ pub enum StartError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The database is of a version that this program does not know.
+    #[error(
+        "{path} has version {version}, which is newer than this program; run the newer one, or pass another \
+         folder with --data-dir"
+    )]
+    NewerDatabase {
+        /// The database.
+        path: PathBuf,
+        /// Its version.
+        version: i64,
+    },
     /// Another server uses the data directory.
     #[error(
         "another server uses the data directory {path}; stop it, or pass another one with --data-dir"

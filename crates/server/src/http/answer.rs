@@ -12,17 +12,25 @@ use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tracing::Instrument;
 
 use crate::error::ServerError;
+use crate::http::problem::document;
+use crate::http::request_id::RequestId;
 use crate::schedule::Place;
 use crate::service::{Request, Service};
+use crate::store::Time;
 
 /// Evaluates and answers in the way the client accepts.
 pub(super) async fn answer(
     service: Arc<Service>,
-    request: Request,
+    mut request: Request,
     headers: &HeaderMap,
 ) -> Result<Response, ServerError> {
     // Only a whole and valid request gets a place: a slow upload must not keep others waiting.
-    let place = service.scheduler.place(&request.key)?;
+    let place = service
+        .scheduler
+        .place(&request.owner.party(&request.key))?;
+    request.spending = service
+        .budget
+        .spend(&request.owner, request.inputs.len(), Time::now())?;
     if accepts_events(headers) {
         return Ok(events(service, request, place));
     }
@@ -55,7 +63,8 @@ pub(super) fn octets(result: EvaluationResult) -> Response {
 /// Progress as it happens, then the result or a problem.
 fn events(service: Arc<Service>, request: Request, place: Place) -> Response {
     let (sender, mut receiver) = unbounded_channel();
-    tokio::spawn(feed(service, request, place, sender).in_current_span());
+    let id = RequestId::current();
+    tokio::spawn(feed(service, request, place, sender, id).in_current_span());
     let events = stream::poll_fn(move |cx| receiver.poll_recv(cx));
     let events = futures_util::StreamExt::map(events, |event: Event| {
         let (name, data) = event.to_parts();
@@ -65,17 +74,18 @@ fn events(service: Arc<Service>, request: Request, place: Place) -> Response {
     Sse::new(events).keep_alive(keep_alive).into_response()
 }
 
-/// Runs an evaluation for as long as someone listens; a client that leaves while it waits frees its
-/// place. There are at most a few events more than LUTs, so the channel needs no bound.
+/// Runs an evaluation for as long as someone listens; whoever leaves, leaves it as [`Service::evaluate`]
+/// says. There are not many more events than layers and LUTs, so the channel needs no bound.
 async fn feed(
     service: Arc<Service>,
     request: Request,
     place: Place,
     sender: UnboundedSender<Event>,
+    id: Option<RequestId>,
 ) {
-    let progress = sender.clone();
+    let (progress, metrics) = (sender.clone(), Arc::clone(&service.metrics));
     let watch = move |p| {
-        // Fails when the client has left; the evaluation itself goes on.
+        // Fails when the client has left.
         let _ = progress.send(Event::Progress(p));
     };
     let done = tokio::select! {
@@ -84,7 +94,12 @@ async fn feed(
     };
     let last = match done {
         Ok(result) => Event::Result(result),
-        Err(error) => Event::Problem(error.problem()),
+        Err(error) => {
+            if let Some(reason) = error.turned_away() {
+                metrics.turned_away(reason);
+            }
+            Event::Problem(document(&error, id))
+        }
     };
     let _ = sender.send(last);
 }

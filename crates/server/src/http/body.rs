@@ -46,6 +46,20 @@ impl Limited {
         })
     }
 
+    /// The same of a part of something: fails at once if the whole is announced to be too large.
+    pub(super) fn up_to(
+        what: &'static str,
+        headers: &HeaderMap,
+        body: Body,
+        limit: usize,
+        whole: Option<u64>,
+    ) -> Result<Self, ServerError> {
+        match whole {
+            Some(whole) if whole > limit as u64 => Err(ServerError::TooLarge { what, limit }),
+            _ => Self::new(what, headers, body, limit),
+        }
+    }
+
     /// The next piece; `None` at the end.
     pub(super) async fn next(&mut self) -> Result<Option<Bytes>, ServerError> {
         let until = self.deadline.min(Instant::now() + PATIENCE);

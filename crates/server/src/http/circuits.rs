@@ -7,21 +7,45 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cipherformer_protocol::CircuitList;
+use cipherformer_protocol::{CircuitList, routes};
 
 use crate::error::ServerError;
+use crate::http::openapi::{CircuitProblems, NoProblems};
 use crate::service::Service;
 
 type Name = Result<Path<String>, PathRejection>;
 
-/// `GET /v1/circuits`
+/// The circuits on offer.
+#[utoipa::path(
+    get,
+    operation_id = "list_circuits",
+    path = routes::CIRCUITS,
+    tag = "circuits",
+    responses((status = 200, description = "in order of their names", body = CircuitList), NoProblems)
+)]
 pub(super) async fn list(State(service): State<Arc<Service>>) -> Json<CircuitList> {
     Json(CircuitList {
         circuits: service.circuits.summaries(),
     })
 }
 
-/// `GET /v1/circuits/{name}`
+/// What a client must know of a circuit: layouts, parameter set and digest.
+#[utoipa::path(
+    get,
+    path = routes::CIRCUIT,
+    tag = "circuits",
+    params(("name" = String, Path, description = "a circuit's name", pattern = "^[a-z0-9-]{1,64}$")),
+    responses(
+        (
+            status = 200,
+            description = "the public manifest",
+            body = inline(Object),
+            headers(("etag" = String, description = "the circuit's digest"))
+        ),
+        (status = 304, description = "the one of `If-None-Match` is the newest"),
+        CircuitProblems
+    )
+)]
 pub(super) async fn manifest(
     State(service): State<Arc<Service>>,
     name: Name,
@@ -32,7 +56,23 @@ pub(super) async fn manifest(
     Ok(tagged(&manifest.digest, &headers, || Json(manifest)))
 }
 
-/// `GET /v1/circuits/{name}/vocabulary`
+/// The features that a circuit looks at.
+#[utoipa::path(
+    get,
+    path = routes::VOCABULARY,
+    tag = "circuits",
+    params(("name" = String, Path, description = "a circuit's name", pattern = "^[a-z0-9-]{1,64}$")),
+    responses(
+        (
+            status = 200,
+            description = "one feature a line",
+            body = String,
+            headers(("etag" = String, description = "the vocabulary's SHA-256"))
+        ),
+        (status = 304, description = "the one of `If-None-Match` is the newest"),
+        CircuitProblems
+    )
+)]
 pub(super) async fn vocabulary(
     State(service): State<Arc<Service>>,
     name: Name,

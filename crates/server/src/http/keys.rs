@@ -1,4 +1,4 @@
-//! Registration of evaluation keys.
+//! Registration and deletion of evaluation keys.
 
 use std::sync::Arc;
 
@@ -7,65 +7,99 @@ use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::{HeaderMap, StatusCode};
-use cipherformer_protocol::{KeyId, KeyInfo};
-use serde::Deserialize;
+use axum::response::Response;
+use cipherformer_protocol::{KeyId, KeyInfo, routes, upload};
 
 use crate::error::ServerError;
 use crate::http::body::Limited;
+use crate::http::openapi::{KeyProblems, Octets, UploadProblems};
+use crate::http::uploads::{UploadQuery, length, number, receive};
+use crate::owner::Owner;
 use crate::service::Service;
-use crate::store::{Upload, key_limit, short};
+use crate::store::{key_limit, short};
 
-/// The query of an upload.
-#[derive(Deserialize)]
-pub(super) struct UploadQuery {
-    parameter_set: String,
-}
-
-/// `GET /v1/keys/{id}`
+/// What is known of a registered evaluation key.
+#[utoipa::path(
+    get,
+    operation_id = "show_key",
+    path = routes::KEY,
+    tag = "keys",
+    params(("id" = KeyId, Path, description = "SHA-256 of the key")),
+    responses((status = 200, description = "it is registered", body = KeyInfo), KeyProblems)
+)]
 pub(super) async fn show(
     State(service): State<Arc<Service>>,
     id: Result<Path<String>, PathRejection>,
+    owner: Owner,
 ) -> Result<Json<KeyInfo>, ServerError> {
-    service.key_info(&key_id(&id?)?).map(Json)
+    service.key_info(&owner.of(key_id(&id?)?)).map(Json)
 }
 
-/// `PUT /v1/keys/{id}?parameter_set=NAME`
+/// Registers an evaluation key.
+#[utoipa::path(
+    put,
+    operation_id = "register_key",
+    path = routes::KEY,
+    tag = "keys",
+    params(
+        ("id" = KeyId, Path, description = "SHA-256 of the key"),
+        ("parameter_set" = String, Query, description = "the set it was made for")
+    ),
+    request_body(
+        content = inline(Octets),
+        content_type = "application/octet-stream",
+        description = "The evaluation key"
+    ),
+    responses(
+        (status = 201, description = "it is registered now", body = KeyInfo),
+        (status = 200, description = "it was registered before", body = KeyInfo),
+        (
+            status = 202,
+            description = "that much of it has arrived",
+            headers(("upload-offset" = u64, description = "how many bytes"))
+        ),
+        UploadProblems
+    )
+)]
 pub(super) async fn register(
     State(service): State<Arc<Service>>,
     id: Result<Path<String>, PathRejection>,
     query: Result<Query<UploadQuery>, QueryRejection>,
+    owner: Owner,
     headers: HeaderMap,
     body: Body,
-) -> Result<(StatusCode, Json<KeyInfo>), ServerError> {
-    let id = key_id(&id?)?;
+) -> Result<Response, ServerError> {
+    let key = owner.of(key_id(&id?)?);
     let parameters = service.store.parameter_set(&query?.parameter_set)?;
-    let mut body = Limited::new("evaluation key", &headers, body, key_limit(parameters))?;
-    let upload = match receive(&service, &mut body).await {
-        Ok(upload) => upload,
-        Err(error) => {
-            // A client that is still sending would not see an answer.
-            body.drain().await;
-            return Err(error);
-        }
+    let total = match number(&headers, upload::LENGTH)? {
+        Some(total) => Some(total),
+        None => length(&headers),
     };
-    let store = Arc::clone(&service.store);
-    let new = store.finish(upload, id.clone(), parameters).await?;
-    tracing::info!(key = short(&id), new, "key registered");
-    let status = if new {
-        StatusCode::CREATED
-    } else {
-        StatusCode::OK
-    };
-    Ok((status, Json(service.key_info(&id)?)))
+    let limit = key_limit(parameters);
+    let body = Limited::up_to("evaluation key", &headers, body, limit, total)?;
+    let upload = service.store.begin_upload(key.clone(), parameters, total);
+    receive(&service, key, upload, body).await
 }
 
-async fn receive(service: &Service, body: &mut Limited) -> Result<Upload, ServerError> {
-    let mut upload = service.store.upload()?;
-    while let Some(piece) = body.next().await? {
-        upload.write(&piece).await?;
-    }
-    upload.sync().await?;
-    Ok(upload)
+/// Deletes an evaluation key, and all that belongs to it.
+#[utoipa::path(
+    delete,
+    operation_id = "delete_key",
+    path = routes::KEY,
+    tag = "keys",
+    params(("id" = KeyId, Path, description = "SHA-256 of the key")),
+    responses((status = 204, description = "it is gone"), KeyProblems)
+)]
+pub(super) async fn delete(
+    State(service): State<Arc<Service>>,
+    id: Result<Path<String>, PathRejection>,
+    owner: Owner,
+) -> Result<StatusCode, ServerError> {
+    let key = owner.of(key_id(&id?)?);
+    let name = short(&key.id);
+    service.delete_key(key).await?;
+    tracing::info!(key = name, "key deleted");
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Reads a key id from a path or query.

@@ -1,21 +1,22 @@
-//! Serving the routes on a socket.
+//! Serving the routes on a socket, until told to stop.
 
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use axum::serve::Listener;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
+use tokio::time::{Instant, timeout_at};
 
 use crate::config::Config;
 use crate::error::StartError;
 use crate::http::Server;
+use crate::http::connections::Connections;
 
-/// How long running requests may take to finish when the server is told to stop.
-const FAREWELL: Duration = Duration::from_secs(10);
-/// How often expired sessions are looked for, should nobody ask for one.
+/// How often old sessions, keys and uploads are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
 impl Server {
@@ -29,33 +30,43 @@ impl Server {
         listener.map_err(|source| StartError::Listen { address, source })
     }
 
-    /// Serves until `shutdown` is ready, then lets running requests finish, for ten seconds at most.
+    /// Serves until `shutdown` is ready, then stops in order, within the configured time.
     ///
-    /// An evaluation that takes longer keeps its thread to its end, for nobody: to stop in time, the caller
-    /// shuts its runtime down without waiting for it.
+    /// First no evaluation is begun any more, and those that wait are refused, while those under way go on and
+    /// everybody who asks is told. When they are done no connection is accepted any more, and those there are end
+    /// with their answers. When the time is over they end without. Tokens of a session may still be evaluated
+    /// then, for nobody: to stop in time, the caller shuts its runtime down without waiting for them.
     ///
     /// # Errors
-    /// A listener that fails.
-    pub async fn serve(
+    /// None yet: what fails when a connection is accepted is tried again.
+    pub async fn serve<L: Listener>(
         self,
-        listener: TcpListener,
+        listener: L,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> io::Result<()> {
-        let (stopping, stopped) = oneshot::channel();
-        let shutdown = async move {
-            shutdown.await;
-            let _ = stopping.send(());
+        let connections = Connections::new(self.connections);
+        let until = tokio::select! {
+            never = connections.accept(listener, self.router()) => match never {},
+            never = self.service.sweep_every(SWEEP) => match never {},
+            until = self.wind_down(shutdown) => until,
         };
-        let serving = axum::serve(listener, self.router()).with_graceful_shutdown(shutdown);
-        let sessions = &self.service.sessions;
-        tokio::select! {
-            done = serving.into_future() => done,
-            never = sessions.sweep_every(SWEEP) => match never {},
-            () = deadline(stopped) => {
-                tracing::warn!("some requests did not finish in time");
-                Ok(())
-            }
+        if timeout_at(until, connections.finish()).await.is_err() {
+            tracing::warn!("some requests did not finish in time");
         }
+        Ok(())
+    }
+
+    /// Ready when no evaluation is under way any more, or has no time left; answers with when all must be over.
+    async fn wind_down(&self, shutdown: impl Future<Output = ()>) -> Instant {
+        shutdown.await;
+        let scheduler = &self.service.scheduler;
+        scheduler.close();
+        let running = scheduler.load().running;
+        tracing::info!(running, "told to stop; nothing new is begun");
+        let until = Instant::now() + self.shutdown;
+        // If it takes longer, finishing the connections has no time left, and says so.
+        let _ = timeout_at(until, scheduler.idle()).await;
+        until
     }
 
     /// Opens a server and serves it in the background, on the configured address.
@@ -103,7 +114,7 @@ impl Running {
         format!("http://{}", self.address)
     }
 
-    /// Stops it and waits for running requests.
+    /// Stops it and waits for evaluations under way.
     ///
     /// # Errors
     /// A listener that had failed.
@@ -111,9 +122,4 @@ impl Running {
         let _ = self.stop.send(());
         self.task.await.map_err(io::Error::other)?
     }
-}
-
-async fn deadline(stopped: oneshot::Receiver<()>) {
-    let _ = stopped.await;
-    tokio::time::sleep(FAREWELL).await;
 }

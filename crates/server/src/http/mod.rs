@@ -3,31 +3,41 @@
 mod answer;
 mod body;
 mod circuits;
+mod connections;
 mod evaluations;
 mod guard;
+mod health;
 mod keys;
 mod listen;
+mod openapi;
+mod owner;
 mod problem;
+mod request_id;
 mod sessions;
+mod uploads;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use axum::Router;
 use axum::extract::OriginalUri;
 use axum::http::Method;
-use axum::middleware;
-use axum::routing::{get, post};
-use cipherformer_protocol::routes;
+use axum::{Extension, Router, middleware};
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
 
 use crate::config::Config;
 use crate::error::{ServerError, StartError};
 use crate::service::Service;
+use crate::store::{Damage, Time};
 pub use listen::Running;
 
 /// A server with its circuits loaded and its key store open.
 #[derive(Clone, Debug)]
 pub struct Server {
     service: Arc<Service>,
+    connections: usize,
+    shutdown: Duration,
 }
 
 impl Server {
@@ -36,26 +46,54 @@ impl Server {
     /// # Errors
     /// No usable circuit, or no usable data directory.
     pub fn open(config: &Config) -> Result<Self, StartError> {
-        let service = Arc::new(Service::new(config)?);
-        Ok(Self { service })
+        Ok(Self {
+            service: Arc::new(Service::new(config)?),
+            connections: config.connections,
+            shutdown: Duration::from_secs(config.shutdown_seconds),
+        })
+    }
+
+    /// How often something stored was found damaged since the server was opened.
+    pub fn damage(&self) -> Damage {
+        self.service.store.damage()
+    }
+
+    /// Removes what is old: expired sessions, keys and uploads that nobody came back to. A server that listens does so
+    /// every minute. Blocks.
+    ///
+    /// # Errors
+    /// A data directory that cannot be written.
+    pub fn sweep(&self) -> Result<(), ServerError> {
+        self.service.sweep(Time::now())
     }
 
     /// All routes, to be called in process or served.
     pub fn router(&self) -> Router {
-        let router = Router::new()
-            .route(routes::CIRCUITS, get(circuits::list))
-            .route(routes::CIRCUIT, get(circuits::manifest))
-            .route(routes::VOCABULARY, get(circuits::vocabulary))
-            .route(routes::KEY, get(keys::show).put(keys::register))
-            .route(routes::EVALUATIONS, post(evaluations::evaluate))
-            .route(routes::SESSIONS, post(sessions::open))
-            .route(routes::SESSION, get(sessions::show).delete(sessions::close))
-            .route(routes::TOKENS, post(sessions::append))
-            .route(routes::LOGITS, get(sessions::logits))
+        let document = openapi::Document::openapi();
+        let (router, document) = OpenApiRouter::with_openapi(document)
+            .routes(routes!(circuits::list))
+            .routes(routes!(circuits::manifest))
+            .routes(routes!(circuits::vocabulary))
+            .routes(routes!(keys::show, keys::register, keys::delete))
+            .routes(routes!(uploads::offset, uploads::resume))
+            .routes(routes!(evaluations::evaluate))
+            .routes(routes!(sessions::open))
+            .routes(routes!(sessions::show, sessions::close))
+            .routes(routes!(sessions::append))
+            .routes(routes!(sessions::logits))
+            .routes(routes!(health::health))
+            .routes(routes!(health::ready))
+            .routes(routes!(health::metrics))
+            .routes(routes!(openapi::show))
+            .split_for_parts();
+        let document = openapi::Text::new(document, &self.service);
+        let metrics = Arc::clone(&self.service.metrics);
+        router
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)
-            .with_state(Arc::clone(&self.service));
-        router.layer(middleware::from_fn(guard::guard))
+            .with_state(Arc::clone(&self.service))
+            .layer(Extension(document))
+            .layer(middleware::from_fn_with_state(metrics, guard::guard))
     }
 }
 

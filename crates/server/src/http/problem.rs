@@ -4,13 +4,14 @@ use axum::Json;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use cipherformer_protocol::PROBLEM_JSON;
+use cipherformer_protocol::{PROBLEM_JSON, Problem, upload};
 
 use crate::error::ServerError;
+use crate::http::request_id::RequestId;
 
 impl IntoResponse for ServerError {
     fn into_response(self) -> Response {
-        let problem = self.problem();
+        let problem = document(&self, RequestId::current());
         let status =
             StatusCode::from_u16(problem.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let mut response = (status, Json(problem)).into_response();
@@ -19,8 +20,19 @@ impl IntoResponse for ServerError {
         if let Some(seconds) = self.retry_after() {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         }
+        if let Some(offset) = self.upload_offset() {
+            headers.insert(upload::OFFSET, HeaderValue::from(offset));
+        }
+        if let Some(reason) = self.turned_away() {
+            response.extensions_mut().insert(reason);
+        }
         response
     }
+}
+
+/// The problem document of an error, with the id of its request.
+pub(super) fn document(error: &ServerError, id: Option<RequestId>) -> Problem {
+    error.problem().of_request(id.map(|id| id.to_string()))
 }
 
 impl From<PathRejection> for ServerError {

@@ -1,246 +1,218 @@
-//! Evaluation keys on disk.
+//! What the server keeps on disk: evaluation keys, sessions, what was used.
 //!
 //! ```text
 //! DATA_DIR/lock                   held by the one server that uses the directory
-//! DATA_DIR/incoming/*             uploads; emptied when a server starts
+//! DATA_DIR/server.db              who registered which key, sessions, usage (SQLite; -wal and -shm beside it)
+//! DATA_DIR/server.db.damaged-N    one that was found damaged, set aside
+//! DATA_DIR/incoming/*             uploads, whole or not; emptied when a server starts
 //! DATA_DIR/keys/SET/ID            a complete, verified key of parameter set SET
 //! DATA_DIR/keys/SET/ID.damaged    one that was found damaged, set aside
 //! ```
 //!
-//! A key becomes visible by one atomic rename, after its bytes are on disk, so a crash at any moment
-//! leaves either the whole key or none. The file's name is the SHA-256 of its content.
+//! The database says what there is. A key's file is put in place by one atomic rename, when its bytes are on
+//! disk, and its row is written after that: a crash at any moment leaves either the whole key, or a file without a
+//! row, which is removed at the next start. The file's name is the SHA-256 of its content, so that owners who
+//! register the same bytes share it; it goes with the last registration.
+//!
+//! | module | what it does |
+//! |---|---|
+//! | `directory` | folders, rights, the lock, overwriting files |
+//! | `database` | SQLite: tables, durability, damage, deletion |
+//! | `keys` | registrations and the files of keys |
+//! | `damage` | what is damaged or missing: rows and files made to agree, files set aside |
+//! | `uploads` | keys on their way in, which may break off and be resumed |
+//! | `room` | the quota, and who has to go when it is full, or was not used for long |
+//! | `uses` | which keys are in use, and when they last were |
+//! | `figures` | what an operator may know |
+//! | `sessions`, `usage` | rows of sessions and of what owners have used |
 
+mod damage;
+mod database;
 mod directory;
-mod upload;
+mod figures;
+mod keys;
+mod room;
+mod sessions;
+#[cfg(test)]
+mod tests;
+mod time;
+mod uploads;
+mod usage;
+mod uses;
 
-use std::fs;
-use std::io::{self, ErrorKind};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cipherformer_circuit::ParameterSet;
-use cipherformer_fhe::{FheError, SeededEvaluationKey, size_limit};
 use cipherformer_protocol::KeyId;
-use tokio::sync::Semaphore;
 
 use crate::error::{ServerError, StartError};
+use database::{Database, OpenError};
 use directory::Directory;
-pub(crate) use upload::Upload;
+pub(crate) use figures::StoreFigures;
+pub(crate) use keys::{key_limit, short};
+pub(crate) use sessions::{SessionLimits, SessionRow};
+pub(crate) use time::Time;
+pub(crate) use uploads::Upload;
+use uploads::Uploads;
+pub(crate) use uses::Hold;
+use uses::Uses;
 
-/// Uploads that may be under way at the same time; each may take as much disk as a key.
-const UPLOADS: usize = 16;
-/// After how many seconds one of them may be done: 40 MB at 4 MB a second.
-const UPLOAD_SECONDS: u64 = 10;
-
-/// What is known of a stored key without reading it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct StoredKey {
-    pub(crate) parameters: &'static ParameterSet,
-    pub(crate) bytes: u64,
+/// What a store may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes on disk, of everything.
+    pub(crate) disk: u64,
+    /// Keys that were not used for so long are removed.
+    pub(crate) key_age: Duration,
+    /// Keys that an owner with a name may have registered.
+    pub(crate) keys_per_owner: usize,
 }
 
-/// The most bytes a key of these parameters can have.
-pub(crate) fn key_limit(parameters: &ParameterSet) -> usize {
-    size_limit(parameters.evaluation_key_bytes())
+/// How often something stored was found damaged since the server started. What is damaged is set aside or
+/// removed, and clients send it again by themselves; their operator should look at the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Damage {
+    /// Keys whose file was damaged or missing.
+    pub keys: u64,
+    /// Sessions whose row made no sense.
+    pub sessions: u64,
+    /// Databases that could not be opened.
+    pub databases: u64,
 }
 
-/// The keys of one data directory.
+/// One data directory.
 #[derive(Debug)]
-pub(crate) struct KeyStore {
+pub(crate) struct Store {
     directory: Directory,
+    database: Database,
     /// The parameter sets whose keys are taken.
     sets: Vec<&'static ParameterSet>,
-    /// Held while a key's file is put in place or set aside, so that a good one that just arrived is
-    /// never set aside in place of the bad one before it.
+    limits: Limits,
+    /// Held while keys' files and rows change together, and while room is made for more.
     changes: Mutex<()>,
-    /// One permit for each upload that may be under way.
-    uploads: Arc<Semaphore>,
-    /// Held while an upload is verified, which takes twice its size in memory.
-    verifying: Arc<tokio::sync::Mutex<()>>,
+    uploads: Uploads,
+    uses: Uses,
+    damage: Mutex<Damage>,
 }
 
-impl KeyStore {
-    /// Opens the directory, making it if missing, and removes what interrupted uploads left.
+/// Proof that [`Store::changes`] is held.
+type Changes<'a> = MutexGuard<'a, ()>;
+
+impl Store {
+    /// Opens the directory, making it if missing; makes rows and files agree, and removes what interrupted uploads
+    /// left.
     ///
     /// One that cannot be written is accepted if it is there: the keys in it keep serving.
     ///
     /// # Errors
-    /// A directory that is missing and cannot be made, or that another server uses.
+    /// A directory that is missing and cannot be made, or that another server uses, or a database that cannot
+    /// be used, unless it is damaged: then it is set aside.
     pub(crate) fn open(
         data_dir: &Path,
         sets: Vec<&'static ParameterSet>,
-    ) -> Result<Self, StartError> {
-        Ok(Self {
-            directory: Directory::open(data_dir, &sets)?,
+        limits: Limits,
+    ) -> Result<Arc<Self>, StartError> {
+        let directory = Directory::open(data_dir, &sets)?;
+        let mut damage = Damage::default();
+        let database = open_database(&directory, &mut damage)?;
+        let store = Self {
+            directory,
+            database,
             sets,
+            limits,
             changes: Mutex::default(),
-            uploads: Arc::new(Semaphore::new(UPLOADS)),
-            verifying: Arc::default(),
-        })
-    }
-
-    /// The parameter set of this name, if its keys are taken.
-    ///
-    /// # Errors
-    /// Any other name.
-    pub(crate) fn parameter_set(&self, name: &str) -> Result<&'static ParameterSet, ServerError> {
-        let mut sets = self.sets.iter().copied();
-        sets.find(|set| set.name == name)
-            .ok_or_else(|| ServerError::UnknownParameterSet {
-                name: name.chars().take(64).collect(),
-                known: self.names(),
-            })
-    }
-
-    /// The names of the secure sets among them, for people.
-    fn names(&self) -> String {
-        let secure = self.sets.iter().filter(|set| set.security_bits > 0);
-        secure.map(|set| set.name).collect::<Vec<_>>().join(", ")
-    }
-
-    /// What is known of a key, or `None`.
-    pub(crate) fn find(&self, id: &KeyId) -> Result<Option<StoredKey>, ServerError> {
-        for &parameters in &self.sets {
-            match fs::metadata(self.path(id, parameters)) {
-                Ok(file) => {
-                    let bytes = file.len();
-                    return Ok(Some(StoredKey { parameters, bytes }));
-                }
-                Err(error) if error.kind() == ErrorKind::NotFound => {}
-                Err(error) => return Err(ServerError::storage("looking for a key", &error)),
-            }
+            uploads: Uploads::default(),
+            uses: Uses::default(),
+            damage: Mutex::new(damage),
+        };
+        if store.database.is_writable()
+            && let Err(error) = store.reconcile()
+        {
+            tracing::warn!(%error, "stored keys could not all be checked");
         }
-        Ok(None)
+        store.report();
+        Ok(Arc::new(store))
     }
 
-    /// Reads a key and checks it. A damaged file is set aside; its client has to register again.
-    pub(crate) fn load(
-        &self,
-        id: &KeyId,
-        parameters: &'static ParameterSet,
-    ) -> Result<SeededEvaluationKey, ServerError> {
-        match self.read(id, parameters)? {
-            Ok(key) => Ok(key),
-            Err(reason) => {
-                tracing::error!(key = short(id), %reason, "stored key is damaged");
-                Err(self.set_aside(id, parameters))
-            }
+    /// How often something stored was found damaged.
+    pub(crate) fn damage(&self) -> Damage {
+        *self.count_damage()
+    }
+
+    fn count_damage(&self) -> MutexGuard<'_, Damage> {
+        self.damage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Keeps a key on disk for as long as the answer lives.
+    pub(crate) fn hold(&self, id: &KeyId) -> Hold {
+        self.uses.hold(id)
+    }
+
+    /// Removes what is old: keys that nobody has used for long, uploads that were given up, what was set aside, and
+    /// what the log still has of things deleted. Blocks.
+    pub(crate) fn sweep(&self, now: Time) -> Result<(), ServerError> {
+        if !self.database.is_writable() {
+            return Ok(());
+        }
+        self.uploads.expire(now);
+        self.write_uses(now)?;
+        self.drop_old_keys(now)?;
+        self.remove_old_damage();
+        self.forget_usage(now)?;
+        self.database.scrub_if_needed()?;
+        // The quota may have been lowered, or the database grown by something small.
+        match self.make_room(0, &self.changes()) {
+            Err(ServerError::StorageFull) | Ok(()) => Ok(()),
+            error => error,
         }
     }
 
-    /// Begins an upload; nothing of it is visible until [`KeyStore::finish`].
-    ///
-    /// # Errors
-    /// Too many under way, or a directory that cannot be written.
-    pub(crate) fn upload(&self) -> Result<Upload, ServerError> {
-        let place = Arc::clone(&self.uploads).try_acquire_owned();
-        let place = place.map_err(|_| ServerError::Busy {
-            seconds: UPLOAD_SECONDS,
-        })?;
-        if !self.directory.writable() {
-            return Err(ServerError::StorageUnavailable);
-        }
-        Upload::new(self.directory.incoming(), place)
-            .map_err(|error| ServerError::storage("beginning an upload", &error))
+    fn changes(&self) -> Changes<'_> {
+        // Files and rows are changed so that they are consistent after every step.
+        self.changes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Verifies an upload and puts it in place; answers whether the key is new. Goes on to the end
-    /// even if the caller does not wait for it.
-    pub(crate) async fn finish(
-        self: Arc<Self>,
-        upload: Upload,
-        id: KeyId,
-        parameters: &'static ParameterSet,
-    ) -> Result<bool, ServerError> {
-        let turn = Arc::clone(&self.verifying).lock_owned().await;
-        let work = tokio::task::spawn_blocking(move || {
-            let _turn = turn;
-            let bytes = upload
-                .read()
-                .map_err(|error| ServerError::storage("reading an upload", &error))?;
-            if KeyId::of(&bytes) != id {
-                return Err(ServerError::KeyMismatch { id });
-            }
-            SeededEvaluationKey::from_bytes(&bytes, parameters).map_err(ServerError::Key)?;
-            self.put_in_place(upload, &id, parameters)
+    fn report(&self) {
+        let counts = self.database.read(|db| {
+            db.query_row(
+                "SELECT (SELECT COUNT(*) FROM keys), (SELECT COUNT(*) FROM sessions)",
+                [],
+                |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)),
+            )
         });
-        work.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "verifying an upload failed");
-            Err(ServerError::Internal)
-        })
-    }
-
-    /// Always replaces the file: should the one that is there be damaged, this heals it.
-    fn put_in_place(
-        &self,
-        upload: Upload,
-        id: &KeyId,
-        parameters: &'static ParameterSet,
-    ) -> Result<bool, ServerError> {
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let new = self.find(id)?.is_none();
-        let folder = self.directory.keys(parameters);
-        upload
-            .persist(&folder, &id.to_string())
-            .map_err(|error| ServerError::storage("storing a key", &error))?;
-        Ok(new)
-    }
-
-    /// Returns what to tell the client.
-    fn set_aside(&self, id: &KeyId, parameters: &'static ParameterSet) -> ServerError {
-        let _changes = self.changes.lock().unwrap_or_else(PoisonError::into_inner);
-        let still_damaged = match self.read(id, parameters) {
-            Ok(key) => key.is_err(),
-            Err(error) => return error,
-        };
-        if still_damaged {
-            let path = self.path(id, parameters);
-            let aside = path.with_extension("damaged");
-            if let Err(error) = fs::rename(&path, &aside) {
-                tracing::error!(key = short(id), %error, "a damaged key cannot be set aside");
-            }
+        if let Ok((keys, sessions)) = counts {
+            tracing::info!(keys, sessions, "data directory opened");
         }
-        ServerError::DamagedKey { id: id.clone() }
-    }
-
-    /// The outer error is the disk's, the inner one the content's.
-    fn read(
-        &self,
-        id: &KeyId,
-        parameters: &'static ParameterSet,
-    ) -> Result<Result<SeededEvaluationKey, FheError>, ServerError> {
-        let path = self.path(id, parameters);
-        let bytes = match read_limited(&path, key_limit(parameters)) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                return Err(ServerError::UnknownKey { id: id.clone() });
-            }
-            Err(error) => return Err(ServerError::storage("reading a key", &error)),
-        };
-        if KeyId::of(&bytes) != *id {
-            return Ok(Err(FheError::Checksum {
-                what: "stored evaluation key",
-            }));
-        }
-        Ok(SeededEvaluationKey::from_bytes(&bytes, parameters))
-    }
-
-    fn path(&self, id: &KeyId, parameters: &ParameterSet) -> PathBuf {
-        self.directory.keys(parameters).join(id.to_string())
     }
 }
 
-/// Reads a file, but not more than one byte past `limit`: enough to see that it is too large.
-fn read_limited(path: &Path, limit: usize) -> io::Result<Vec<u8>> {
-    use io::Read;
-    let file = fs::File::open(path)?;
-    let length = file.metadata()?.len().min(limit as u64 + 1);
-    let mut bytes = Vec::with_capacity(length as usize);
-    file.take(limit as u64 + 1).read_to_end(&mut bytes)?;
-    Ok(bytes)
-}
-
-/// A key id as logs show it.
-pub(crate) fn short(id: &KeyId) -> String {
-    id.to_string().chars().take(12).collect()
+fn open_database(directory: &Directory, damage: &mut Damage) -> Result<Database, StartError> {
+    let path = directory.database();
+    let opened = match directory.is_writable() {
+        true => Database::open(&path),
+        false => Database::open_read_only(&path),
+    };
+    let opened = match opened {
+        Err(OpenError::Damaged(reason)) if directory.is_writable() => {
+            damage.databases += 1;
+            tracing::error!(
+                reason,
+                "the database is damaged and set aside: clients will register again"
+            );
+            match database::set_aside(&path) {
+                Ok(_) => Database::open(&path),
+                Err(error) => Err(error.into()),
+            }
+        }
+        opened => opened,
+    };
+    opened.map_err(|error| match error {
+        OpenError::Newer(version) => StartError::NewerDatabase { path, version },
+        error => StartError::DataDir {
+            path: directory.root().to_owned(),
+            source: std::io::Error::other(error),
+        },
+    })
 }

@@ -1,7 +1,5 @@
 //! Every mistake a client can make gets its own answer, and harms nobody.
 
-use std::fs;
-
 use axum::body::Body;
 use axum::http::{Method, Request};
 use cipherformer_protocol::{KeyId, ProblemKind, routes};
@@ -216,9 +214,9 @@ async fn keys_of_another_parameter_set() {
     .await;
     // A registered key of the other set; it is refused before it is read.
     let other = KeyId::of(b"other");
-    let folder = world.config.data_dir.join("keys/standard-2048");
-    fs::create_dir_all(&folder).expect("made");
-    fs::write(folder.join(other.to_string()), "other").expect("written");
+    let row = "INSERT INTO keys VALUES ('', ?, 'standard-2048', 5, 0, 0)";
+    let inserted = world.database().execute(row, [other.to_string()]);
+    assert_eq!(inserted.expect("a row"), 1);
     let path = routes::evaluations("test", &other, &manifest().digest);
     let evaluation = request(Method::POST, &path, CLIENT.input.clone());
     let detail = "make and register one for insecure-toy";
@@ -263,8 +261,9 @@ async fn bodies_that_break_off() {
         .await;
     }
     let incoming = world.config.data_dir.join("incoming");
-    assert!(
-        crate::world::names(incoming).is_empty(),
-        "nothing is left behind"
+    assert_eq!(
+        crate::world::names(incoming).len(),
+        1,
+        "the part of a key waits for the rest, nothing else does"
     );
 }

@@ -16,6 +16,11 @@ const HEAD: usize = 4;
 
 /// The circuit, under this name.
 pub(crate) fn circuit(name: &str) -> Circuit {
+    circuit_described(name, "random weights")
+}
+
+/// The same with another description, and so another digest.
+pub(crate) fn circuit_described(name: &str, description: &str) -> Circuit {
     // Not every seed makes weights whose logits depend on earlier tokens by much more than noise.
     let mut random = StdRng::seed_from_u64(12);
     let tables = |random: &mut StdRng| TokenTables {
@@ -49,7 +54,7 @@ pub(crate) fn circuit(name: &str) -> Circuit {
     let tokens = ["<end>", "a", "b", "c", "d"].map(str::to_owned).to_vec();
     let description = Description {
         name: name.to_owned(),
-        description: "random weights".to_owned(),
+        description: description.to_owned(),
         parameter_set: INSECURE_PRECISE.name.to_owned(),
         labels: tokens.clone(),
         policy: OutputPolicy::Scores,

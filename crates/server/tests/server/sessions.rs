@@ -145,7 +145,7 @@ async fn closed_sessions_do_not_let_one_key_fill_the_queue() {
     .await;
     let problem = refused.problem();
     assert_eq!(problem.kind, ProblemKind::Busy);
-    assert!(problem.detail.starts_with("this key"), "{}", problem.detail);
+    assert!(problem.detail.starts_with("you have"), "{}", problem.detail);
     assert_eq!(served.status, StatusCode::OK, "{served:?}");
     for dropped in [a, b] {
         assert_eq!(dropped.problem().kind, ProblemKind::UnknownSession);

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use cipherformer_protocol::{ProblemKind, routes};
 use cipherformer_server::{Config, Server, StartError};
 
@@ -83,22 +83,25 @@ async fn without_storage_known_keys_keep_serving() {
         assert!(problem.detail.contains("ask its operator"));
         world.check_works().await;
     }
-    let problem = world.get(&routes::key(&CLIENT.id)).await.problem();
-    assert_eq!(problem.kind, ProblemKind::StorageUnavailable);
+    assert_eq!(world.get(&routes::key(&CLIENT.id)).await.status, 200);
 }
 
 #[tokio::test]
 async fn stored_keys_serve_when_nothing_can_be_written() {
     let world = World::new();
     world.register().await;
-    let data = world.config.data_dir.clone();
-    fs::remove_file(data.join("lock")).expect("removed");
-    fs::create_dir(data.join("lock")).expect("made"); // cannot be opened for writing
-    fs::remove_dir(data.join("incoming")).expect("removed");
-    fs::write(data.join("incoming"), "").expect("written");
-    let world = world.restart();
+    let world = world.restart_after(|config| {
+        let data = &config.data_dir;
+        fs::remove_file(data.join("lock")).expect("removed");
+        fs::create_dir(data.join("lock")).expect("made"); // cannot be opened for writing
+        fs::remove_dir(data.join("incoming")).expect("removed");
+        fs::write(data.join("incoming"), "").expect("written");
+    });
     world.check_works().await;
     let problem = world.register().await.problem();
+    assert_eq!(problem.kind, ProblemKind::StorageUnavailable);
+    let path = routes::key(&CLIENT.id);
+    let problem = world.send(Method::DELETE, &path, "").await.problem();
     assert_eq!(problem.kind, ProblemKind::StorageUnavailable);
     world.check_works().await;
 }
@@ -141,5 +144,7 @@ async fn only_the_owner_can_read_what_is_stored() {
         assert_eq!(mode(&data.join(folder)), 0o700, "{folder}");
     }
     assert_eq!(mode(&world.key_file()), 0o600);
-    assert_eq!(mode(&data.join("lock")), 0o600);
+    for file in ["lock", "server.db", "server.db-wal"] {
+        assert_eq!(mode(&data.join(file)), 0o600, "{file}");
+    }
 }

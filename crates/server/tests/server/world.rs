@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::BufRead;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
 
 use axum::Router;
@@ -18,12 +18,15 @@ use cipherformer_circuit::{
 use cipherformer_fhe::SecretKey;
 use cipherformer_fhe::{EncryptedBag, EncryptedScores, SeededEvaluationKey};
 use cipherformer_protocol::{EvaluationResult, Event, KeyId, Problem, Progress, routes};
-use cipherformer_server::{Config, Server};
+use cipherformer_server::{Config, Owner, Server};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
+use rusqlite::Connection;
 use serde::de::DeserializeOwned;
 use tempfile::TempDir;
 use tower::ServiceExt;
+
+use crate::openapi::check_declared;
 
 /// A client's keys, and one encrypted text with the verdict it must get.
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
@@ -94,8 +97,9 @@ impl Answer {
 
 /// A server on folders of its own.
 pub(crate) struct World {
-    folder: TempDir,
+    pub(crate) folder: TempDir,
     pub(crate) config: Config,
+    pub(crate) server: Server,
     pub(crate) router: Router,
 }
 
@@ -111,28 +115,49 @@ impl World {
         let mut config = Config::loopback(circuits, folder.path().join("data"));
         config.allow_insecure = true;
         change(&mut config);
-        let router = Server::open(&config).expect("starts").router();
+        Self::open(folder, config)
+    }
+
+    fn open(folder: TempDir, config: Config) -> Self {
+        let server = Server::open(&config).expect("starts");
         Self {
             folder,
             config,
-            router,
+            router: server.router(),
+            server,
         }
     }
 
     /// The same folders, a new server.
     pub(crate) fn restart(self) -> Self {
+        self.restart_after(|_| ())
+    }
+
+    /// The same after something happened to what is stored.
+    pub(crate) fn restart_after(self, happens: impl FnOnce(&mut Config)) -> Self {
         let Self {
             folder,
-            config,
+            mut config,
+            server,
             router,
         } = self;
-        drop(router); // frees the data directory
-        let router = Server::open(&config).expect("starts again").router();
-        Self {
-            folder,
-            config,
-            router,
-        }
+        drop((server, router)); // frees the data directory
+        happens(&mut config);
+        Self::open(folder, config)
+    }
+
+    /// A new server on a copy of what is on disk at this moment, as if the one there is had crashed.
+    pub(crate) fn copy(&self) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut config = self.config.clone();
+        config.data_dir = folder.path().join("data");
+        copy(&self.config.data_dir, &config.data_dir);
+        Self::open(folder, config)
+    }
+
+    /// The database, as another program sees it.
+    pub(crate) fn database(&self) -> Connection {
+        database(&self.config)
     }
 
     /// Where the client's key is stored.
@@ -149,14 +174,31 @@ impl World {
             .await
     }
 
+    /// The same as somebody.
+    pub(crate) async fn send_as(
+        &self,
+        owner: &Owner,
+        method: Method,
+        path: &str,
+        body: impl Into<Body>,
+    ) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = request.extension(owner.clone()).body(body.into());
+        self.request(request.expect("valid")).await
+    }
+
+    /// Asks, and makes sure that the answer is one that the OpenAPI document has.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
+        let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let response = self.router.clone().oneshot(request).await;
         let (head, body) = response.expect("infallible").into_parts();
-        Answer {
+        let answer = Answer {
             status: head.status,
             headers: head.headers,
             body: to_bytes(body, 1 << 24).await.expect("a whole body"),
-        }
+        };
+        check_declared(&method, &path, &answer);
+        answer
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answer {
@@ -181,6 +223,40 @@ impl World {
     }
 }
 
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("made");
+    for item in fs::read_dir(from).expect("a folder") {
+        let item = item.expect("readable");
+        let to = to.join(item.file_name());
+        match item.path().is_dir() {
+            true => copy(&item.path(), &to),
+            false => drop(fs::copy(item.path(), to).expect("copied")),
+        }
+    }
+}
+
+/// The database of a data directory, as another program sees it.
+pub(crate) fn database(config: &Config) -> Connection {
+    Connection::open(config.data_dir.join("server.db")).expect("a database")
+}
+
+/// Somebody with a name.
+pub(crate) fn named(name: &str) -> Owner {
+    Owner {
+        name: Some(name.to_owned()),
+        evaluations_per_day: None,
+    }
+}
+
+/// Another key for toy circuits, and its id.
+pub(crate) fn another_key() -> (Vec<u8>, KeyId) {
+    #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
+    let secret = SecretKey::generate(&INSECURE_TOY);
+    let key = SeededEvaluationKey::generate(&secret, |_| ()).to_bytes();
+    let id = KeyId::of(&key);
+    (key, id)
+}
+
 /// Path and query of a good evaluation.
 pub(crate) fn evaluation() -> String {
     routes::evaluations("test", &CLIENT.id, &manifest().digest)
@@ -191,6 +267,12 @@ pub(crate) fn manifest() -> &'static Manifest {
     CIRCUIT.manifest()
 }
 
+/// The names of its layers, which no client learns.
+pub(crate) fn layers() -> Vec<String> {
+    let nodes = CIRCUIT.nodes(0).iter();
+    nodes.map(|node| node.name.clone()).collect()
+}
+
 /// A circuit of random weights: 612 features, 8 hidden values, two scores.
 pub(crate) fn circuit(name: &str) -> Circuit {
     circuit_under(&INSECURE_TOY, name)
@@ -198,6 +280,11 @@ pub(crate) fn circuit(name: &str) -> Circuit {
 
 /// The same under these parameters.
 pub(crate) fn circuit_under(parameters: &ParameterSet, name: &str) -> Circuit {
+    deep_circuit(parameters, name, 1)
+}
+
+/// The same with so many layers of LUTs: evaluations that take a while.
+pub(crate) fn deep_circuit(parameters: &ParameterSet, name: &str, depth: usize) -> Circuit {
     const ENTRIES: usize = 612;
     const HIDDEN: usize = 8;
     let mut random = StdRng::seed_from_u64(7);
@@ -213,13 +300,16 @@ pub(crate) fn circuit_under(parameters: &ParameterSet, name: &str) -> Circuit {
             table: weights(ENTRIES, HIDDEN, 127, HIDDEN),
             bias: vec![0.1; HIDDEN],
         },
-        blocks: vec![Block {
-            activation: Function::Tanh,
-            dense: Dense {
-                weights: weights(2, HIDDEN, 7, 2),
-                bias: vec![0.0; 2],
-            },
-        }],
+        blocks: (1..=depth)
+            .map(|layer| if layer == depth { 2 } else { HIDDEN })
+            .map(|outputs| Block {
+                activation: Function::Tanh,
+                dense: Dense {
+                    weights: weights(outputs, HIDDEN, 7, outputs),
+                    bias: vec![0.0; outputs],
+                },
+            })
+            .collect(),
     };
     let features = (0..ENTRIES).map(|i| format!("w{i}")).collect();
     let description = Description {

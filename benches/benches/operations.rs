@@ -7,7 +7,8 @@ use cipherformer_circuit::graph::{IntMatrix, LutCell};
 use cipherformer_circuit::parameters::{FAST_1024, PRECISE_1024, STANDARD_2048};
 use cipherformer_circuit::{Function, ParameterSet, Precision};
 use cipherformer_fhe::{
-    PreparedLut, PreparedMatrix, PreparedTable, Scalars, linear, multiply, pack, scaled_lut,
+    PreparedLut, PreparedMatrix, PreparedTable, Scalars, linear, multiply, pack, rerandomize,
+    scaled_lut,
 };
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 
@@ -107,6 +108,10 @@ fn ring(c: &mut Criterion) {
         }
         let packed = pack(&scalars(&keys, 64), &keys.evaluation).expect("fits");
         group.throughput(Throughput::Elements(1));
+        group.bench_function("rerandomize and flood 64", |b| {
+            let flood = || (0..64).map(|i| (i, 1e-6));
+            b.iter(|| rerandomize(&mut packed.clone(), flood(), &keys.evaluation));
+        });
         group.bench_function("product, encrypted x encrypted", |b| {
             b.iter(|| multiply(&packed, &packed, 1 << 8, &keys.evaluation));
         });

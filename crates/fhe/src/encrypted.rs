@@ -12,7 +12,7 @@ use crate::linear::{concat, linear};
 use crate::lookup::PreparedTable;
 use crate::lut::PreparedLut;
 use crate::message::{EncryptedBag, EncryptedScores, stride};
-use crate::ring::{add, extract, multiply, pack, pack_at, shift};
+use crate::ring::{add, extract, multiply, pack, pack_at, rerandomize, shift};
 use crate::scaled::scaled_lut;
 use crate::wire::same_set;
 use crate::{Packed, Scalars, convert};
@@ -231,8 +231,7 @@ impl Engine for Encrypted<'_> {
         let count = values.lwe_ciphertext_count().0;
         let stride = stride(self.key.parameters, count);
         let flood = flood.iter().enumerate().map(|(i, &v)| (i * stride, v));
-        let public = &self.key.public;
-        public.rerandomize(&mut packed, flood, self.key.parameters);
+        rerandomize(&mut packed, flood, self.key);
         Ok(EncryptedScores::compress(
             packed,
             count,

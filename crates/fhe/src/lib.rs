@@ -38,7 +38,9 @@ pub use linear::{add_constants, concat, linear, split};
 pub use lookup::PreparedTable;
 pub use lut::PreparedLut;
 pub use message::{EncryptedBag, EncryptedScores};
-pub use ring::{Ggsw, PreparedMatrix, SeededGgsw, add, extract, multiply, pack, pack_at, shift};
+pub use ring::{
+    Ggsw, PreparedMatrix, SeededGgsw, add, extract, multiply, pack, pack_at, rerandomize, shift,
+};
 pub use scaled::scaled_lut;
 pub use state::{state_from_bytes, state_limit, state_to_bytes};
 pub use wire::{content_id, size_limit};

@@ -2,9 +2,9 @@
 
 use std::io::Write as _;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use cipherformer_circuit::{Circuit, Goal, InputKind, cost, estimate_at};
+use cipherformer_circuit::{Circuit, Goal, InputKind, OutputPolicy, cost, estimate_at};
 use cipherformer_model::{
     CIRCUITS, Mode, ModelError, NAMES_GPT, NamesRecipe, Recipe, Training, build_names_gpt,
     build_prompt_guard, calibrate, evaluate_circuit, evaluate_names, load_examples, tune_circuit,
@@ -69,6 +69,9 @@ struct EvaluateArgs {
     /// Seed of the simulated noise
     #[arg(long, default_value_t = 0)]
     seed: u64,
+    /// Another output policy than the circuit's own: scores, rounded:BITS or top-1
+    #[arg(long, value_name = "POLICY")]
+    output: Option<OutputPolicy>,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -81,6 +84,9 @@ struct EstimateArgs {
     /// First measure this machine, for some seconds; else times are those of the reference machine
     #[arg(long)]
     calibrate: bool,
+    /// Another output policy than the circuit's own: scores, rounded:BITS or top-1
+    #[arg(long, value_name = "POLICY")]
+    output: Option<OutputPolicy>,
     /// One JSON object instead of a table
     #[arg(long)]
     json: bool,
@@ -170,7 +176,7 @@ impl EvaluateArgs {
             ModeArg::Simulate => Mode::Simulate,
             ModeArg::Encrypted => Mode::Encrypted,
         };
-        let circuit = Circuit::load(&self.circuit)?;
+        let circuit = load(&self.circuit, self.output)?;
         if circuit.manifest().input.kind == InputKind::Tokens {
             let limit = self.limit.map(NonZeroUsize::get);
             let evaluation = evaluate_names(&circuit, &self.data, limit, mode, self.seed)?;
@@ -193,7 +199,7 @@ impl EvaluateArgs {
 
 impl EstimateArgs {
     fn run(&self) -> Result<(), ModelError> {
-        let circuit = Circuit::load(&self.circuit)?;
+        let circuit = load(&self.circuit, self.output)?;
         let speed = if self.calibrate {
             calibrate(circuit.parameters())?
         } else {
@@ -233,6 +239,15 @@ impl TuneArgs {
         let written = (!self.dry_run).then_some(out.as_path());
         print(&tables::tuning(&circuit, &tuning, written, self.explain))
     }
+}
+
+/// A circuit, under another policy if one is given.
+fn load(folder: &Path, policy: Option<OutputPolicy>) -> Result<Circuit, ModelError> {
+    let circuit = Circuit::load(folder)?;
+    Ok(match policy {
+        Some(policy) => circuit.with_policy(policy)?,
+        None => circuit,
+    })
 }
 
 fn print_json(value: &impl Serialize) -> Result<(), ModelError> {

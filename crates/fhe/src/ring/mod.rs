@@ -17,6 +17,7 @@ pub use matrix::PreparedMatrix;
 pub use packing::{pack, pack_at};
 pub use product::multiply;
 pub(crate) use rerandomize::PublicKey;
+pub use rerandomize::rerandomize;
 
 use crate::error::FheError;
 use crate::{Packed, Scalars};

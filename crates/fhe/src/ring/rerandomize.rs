@@ -14,8 +14,21 @@ use zeroize::Zeroizing;
 use crate::Packed;
 use crate::convert;
 use crate::fft::{Fourier, Transform, add_product};
-use crate::keys::SecretKey;
 use crate::keys::bodies::SeededBodies;
+use crate::keys::{EvaluationKey, SecretKey};
+
+/// Adds a fresh encryption of 0 under the client's public key: the key times u, of uniform bits, and noise of the ring's
+/// own on the mask. Its noise on the body is Gaussian, of these variances, at the coefficients that they name; others
+/// are not to be sent.
+///
+/// Noise: `rerandomization_variance`, and the variances. Cost: three FFTs, 0.1 ms.
+pub fn rerandomize(
+    packed: &mut Packed,
+    flood: impl Iterator<Item = (usize, f64)>,
+    key: &EvaluationKey,
+) {
+    key.public.add_zero(packed, flood, key.parameters);
+}
 
 /// An encryption of 0 under the ring key, from which anybody makes others: mask and body in the Fourier domain.
 pub(crate) struct PublicKey([Fourier; 2]);
@@ -48,11 +61,8 @@ impl PublicKey {
         Self([transform.torus(mask), transform.torus(body)])
     }
 
-    /// Adds a fresh encryption of 0: the key times u, of uniform bits, and noise of the ring's own on the mask. Its noise on
-    /// the body is Gaussian, of these variances, at the coefficients that they name; others are not to be sent.
-    ///
-    /// Noise: `rerandomization_variance`, and the variances. Cost: three FFTs, 0.1 ms.
-    pub(crate) fn rerandomize(
+    /// Adds a fresh encryption of 0, its noise on the body as asked.
+    fn add_zero(
         &self,
         packed: &mut Packed,
         flood: impl Iterator<Item = (usize, f64)>,
@@ -102,7 +112,7 @@ mod tests {
             for _ in 0..SAMPLES {
                 let mut packed = secret.encrypt_packed(&[0]);
                 // One key's own errors stay: several keys average over them.
-                key(&secret).rerandomize(&mut packed, std::iter::empty(), parameters);
+                key(&secret).add_zero(&mut packed, std::iter::empty(), parameters);
                 let noise = secret.decrypt_packed(&packed).into_iter().map(from_torus);
                 squares += noise.map(|e| e * e).sum::<f64>();
             }
@@ -123,7 +133,7 @@ mod tests {
         let (variance, slots) = (1e-6, parameters.ring_dimension / 2);
         let mut again = packed.clone();
         let flood = (0..slots).map(|slot| (slot, variance));
-        key.rerandomize(&mut again, flood, parameters);
+        key.add_zero(&mut again, flood, parameters);
         let masks = packed.get_mask();
         let same = masks
             .as_ref()

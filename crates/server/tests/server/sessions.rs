@@ -132,17 +132,22 @@ async fn closed_sessions_do_not_let_one_key_fill_the_queue() {
     world.register().await;
     let ids = [open(&world).await.id, open(&world).await.id];
     let last = open(&world).await.id;
-    let ((a, b), _, _, refused, served) = join5(
-        join(
-            append(&world, &ids[0], 0, &[0, 1, 2, 3]),
-            append(&world, &ids[1], 0, &[0, 1, 2, 3]),
-        ),
-        close(&world, &ids[0]),
-        close(&world, &ids[1]),
-        append(&world, &last, 0, &[0]),
+    // There is one worker, so that all the others wait in the queue until all have come.
+    let (first, ((a, b), _, _, refused, served)) = join(
         world.evaluate(),
+        join5(
+            join(
+                append(&world, &ids[0], 0, &[0, 1, 2, 3]),
+                append(&world, &ids[1], 0, &[0, 1, 2, 3]),
+            ),
+            close(&world, &ids[0]),
+            close(&world, &ids[1]),
+            append(&world, &last, 0, &[0]),
+            world.evaluate(),
+        ),
     )
     .await;
+    assert_eq!(first.status, StatusCode::OK, "{first:?}");
     let problem = refused.problem();
     assert_eq!(problem.kind, ProblemKind::Busy);
     assert!(problem.detail.starts_with("you have"), "{}", problem.detail);

@@ -130,7 +130,7 @@ fn distance(a: &[f64], b: &[f64]) -> f64 {
 #[test]
 fn circuits_with_the_same_answer_give_the_same_noise() {
     let client = shared(&INSECURE_TOY);
-    let [one, eight] = [1, 8].map(|copies| same_answer(copies));
+    let [one, eight] = [1, 8].map(same_answer);
     assert_eq!(one.manifest().output, eight.manifest().output);
     let [one, eight] = [one, eight].map(|circuit| noise(circuit, client));
     let flooded = distance(&one.flooded, &eight.flooded);

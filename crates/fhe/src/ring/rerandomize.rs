@@ -79,7 +79,7 @@ impl PublicKey {
         for (sum, key) in sums.into_iter().zip(&self.0) {
             let mut product = transform.zero();
             add_product(&mut product, &u, key);
-            transform.backward(&mut product, 1.0, sum, u64::wrapping_add);
+            transform.backward(&product, 1.0, sum, u64::wrapping_add);
         }
         let noise = convert::noise(parameters.ring_noise);
         let (mask, body) = packed.as_mut().split_at_mut(parameters.ring_dimension);

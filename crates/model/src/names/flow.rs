@@ -65,7 +65,7 @@ impl Site {
     }
 
     /// The part of the torus that guard bands leave for the range, relative to that before a LUT.
-    fn room(self) -> f64 {
+    pub(crate) fn room(self) -> f64 {
         match self {
             Self::Logit => 2.15,
             _ => 1.0,
@@ -111,7 +111,7 @@ impl Ranges {
         self.0[site.index()]
     }
 
-    fn include(&mut self, site: Site, values: &[f32]) {
+    pub(crate) fn include(&mut self, site: Site, values: &[f32]) {
         let (low, high) = &mut self.0[site.index()];
         for &value in values {
             *low = low.min(f64::from(value));

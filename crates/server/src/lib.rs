@@ -5,7 +5,9 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | `config` | what an operator decides: flags, variables, file |
 //! | `http` | routes, bodies, headers, problem documents; the only one that knows HTTP |
+//! | `tokens` | who may use the server |
 //! | `service` | what is done for a request, apart from HTTP |
 //! | `circuits` | the circuits on offer |
 //! | `owner` | whose request it is, and what belongs to whom |
@@ -36,14 +38,16 @@ mod schedule;
 mod service;
 mod sessions;
 mod store;
+mod tokens;
 mod watch;
 
 pub use config::{
-    CONNECTIONS, Config, DISK_MB, KEY_DAYS, KEY_MEMORY_MB, KEYS_PER_OWNER, QUEUE, SESSION_MINUTES,
-    SESSIONS, SHUTDOWN_SECONDS, WORKERS,
+    CONNECTIONS, CircuitConfig, Config, DISK_MB, KEY_DAYS, KEY_MEMORY_MB, KEYS_PER_OWNER, QUEUE,
+    SESSION_MINUTES, SESSIONS, SHUTDOWN_SECONDS, Settings, Sources, WORKERS,
 };
-pub use error::{ServerError, StartError};
-pub use http::{Running, Server};
+pub use error::{ConfigError, ServerError, StartError, TlsError, TokenError};
+pub use http::{Running, Server, Socket};
 pub use log::{LogFormat, subscriber};
 pub use owner::Owner;
 pub use store::Damage;
+pub use tokens::{TokenEntry, TokenFile};

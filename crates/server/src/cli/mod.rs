@@ -1,0 +1,27 @@
+//! The command line, apart from what configures the server.
+
+mod tokens;
+
+use clap::{Parser, Subcommand};
+
+pub(crate) use tokens::run as tokens;
+
+/// Evaluates transformers on encrypted texts, without ever seeing the texts.
+#[derive(Parser)]
+#[command(
+    name = "cipherformer-server",
+    version,
+    args_conflicts_with_subcommands = true
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What else it can do but serve.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Add, list or revoke the tokens that clients must bring
+    #[command(subcommand)]
+    Tokens(tokens::Command),
+}

@@ -11,6 +11,7 @@ use tokio::sync::Mutex;
 
 use crate::circuit::{PublicCircuit, Request};
 use crate::classification::Classification;
+use crate::endpoint::Endpoint;
 use crate::error::{ClientError, printable};
 use crate::http::Http;
 use crate::keys::{KeyHome, Keys};
@@ -41,17 +42,18 @@ struct Known {
 }
 
 impl Client {
-    /// Connects to a server, such as `http://127.0.0.1:8080`; keys are under `home`.
+    /// Connects to a server, such as `http://127.0.0.1:8080`; keys are under `home`. An [`Endpoint`] also says whom to
+    /// trust, and what token to show.
     ///
     /// # Errors
-    /// An unusable address, or no server there.
+    /// An unusable address or CA, no server there, one that is not what it claims to be, or that asks for a token.
     pub async fn connect(
-        server: &str,
+        server: impl Into<Endpoint>,
         home: KeyHome,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, ClientError> {
         let client = Self {
-            http: Http::new(server)?,
+            http: Http::new(&server.into())?,
             home,
             observer,
             known: Mutex::default(),

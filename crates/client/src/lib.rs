@@ -24,9 +24,11 @@
 //! not panic, use weak parameters, or read without bounds.
 
 mod bar;
+mod bearer;
 mod circuit;
 mod classification;
 mod client;
+mod endpoint;
 mod error;
 mod generate;
 mod http;
@@ -39,9 +41,11 @@ mod session;
 mod tokens;
 
 pub use bar::Bar;
+pub use bearer::BearerToken;
 pub use circuit::{PublicCircuit, Request, Verdict};
 pub use classification::Classification;
 pub use client::Client;
+pub use endpoint::Endpoint;
 pub use error::{ClientError, one_line};
 pub use generate::Generation;
 pub use keys::{KeyHome, KeyRecord, Keys};

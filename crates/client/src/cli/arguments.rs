@@ -10,9 +10,17 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "cipherformer-client", version)]
 pub(crate) struct Arguments {
-    /// Where the server is: http://HOST:PORT
+    /// Where the server is: https://HOST:PORT, or http://HOST:PORT without TLS
     #[arg(long, global = true, value_name = "URL", env = "CIPHERFORMER_SERVER")]
     pub(crate) server: Option<String>,
+    /// Trust the certificates in this PEM file, and those that they signed, instead of this computer's list of
+    /// authorities
+    #[arg(long, global = true, value_name = "FILE", env = "CIPHERFORMER_CA")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The file that holds the token the server asks for, or set CIPHERFORMER_TOKEN to the token itself; it is no
+    /// flag because other users can see command lines
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Where your keys are kept [default: ~/.cipherformer]
     #[arg(long, global = true, value_name = "DIR", env = "CIPHERFORMER_HOME")]
     pub(crate) home: Option<PathBuf>,

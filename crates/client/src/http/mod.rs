@@ -3,18 +3,22 @@
 mod body;
 mod events;
 mod sessions;
+mod tls;
 mod upload;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use cipherformer_circuit::Manifest;
 use cipherformer_protocol::{
     CircuitList, EVENTS, EvaluationResult, KeyInfo, OCTETS, ProblemKind, routes,
 };
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::de::DeserializeOwned;
 
+use crate::bearer::BearerToken;
+use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 use crate::keys::KeyRecord;
 use crate::observer::Observer;
@@ -33,23 +37,36 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct Http {
     base: String,
     client: reqwest::Client,
+    /// Shown with every request.
+    token: Option<HeaderValue>,
 }
 
 impl Http {
-    pub(crate) fn new(server: &str) -> Result<Self, ClientError> {
-        let url = parse(server)?;
+    pub(crate) fn new(endpoint: &Endpoint) -> Result<Self, ClientError> {
+        let url = parse(&endpoint.url)?;
+        let (encrypted, loopback) = (url.scheme() == "https", is_loopback(&url));
+        if endpoint.token.is_some() && !encrypted && !loopback {
+            let url = endpoint.url.clone();
+            return Err(ClientError::TokenInClear { url });
+        }
+        let tls = match encrypted {
+            true => tls::authorities(endpoint.ca.as_deref())?,
+            false => tls::nobody(),
+        };
         let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            // A key goes where the user said, and nowhere else.
+            // A key, or a token, goes where the user said, and nowhere else.
             .redirect(redirect::Policy::none());
-        if is_loopback(&url) {
+        if loopback {
             builder = builder.no_proxy();
         }
         Ok(Self {
             base: url.as_str().trim_end_matches('/').to_owned(),
             client: builder.build().expect("the options above are valid"),
+            token: endpoint.token.as_ref().map(header),
         })
     }
 
@@ -118,8 +135,14 @@ impl Http {
     }
 
     /// Sends a request; any answer but a success is an error.
-    async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
+    async fn send(&self, mut request: RequestBuilder) -> Result<Response, ClientError> {
+        if let Some(token) = &self.token {
+            request = request.header(AUTHORIZATION, token.clone());
+        }
         let response = request.send().await.map_err(|error| {
+            if let Some(refusal) = tls::refusal(&self.base, &error) {
+                return refusal;
+            }
             let (url, reason) = (self.base.clone(), body::cause(&error));
             if error.is_connect() {
                 ClientError::NoServer { url, reason }
@@ -137,6 +160,15 @@ impl Http {
     }
 }
 
+/// The header of a token, shown by no `Debug`. Its bytes are overwritten with the last copy; those that the
+/// connection has sent are not.
+fn header(token: &BearerToken) -> HeaderValue {
+    let bytes = Bytes::from_owner(token.header());
+    let mut value = HeaderValue::from_maybe_shared(bytes).expect("tokens are printable");
+    value.set_sensitive(true);
+    value
+}
+
 fn parse(server: &str) -> Result<Url, ClientError> {
     let bad = |reason: String| ClientError::ServerUrl {
         url: server.to_owned(),
@@ -144,12 +176,8 @@ fn parse(server: &str) -> Result<Url, ClientError> {
     };
     let url = Url::parse(server).map_err(|error| bad(error.to_string()))?;
     match url.scheme() {
-        "http" => {}
-        "https" => {
-            let reason = "this build speaks no TLS, use a tunnel or a proxy on this computer";
-            return Err(bad(reason.to_owned()));
-        }
-        other => return Err(bad(format!("{other:?} is not http"))),
+        "http" | "https" => {}
+        other => return Err(bad(format!("{other:?} is neither http nor https"))),
     }
     let extra = url.query().is_some() || url.fragment().is_some();
     if extra || !url.username().is_empty() || url.password().is_some() {
@@ -175,15 +203,38 @@ mod tests {
             "http://localhost/",
             "http://a.b/c/",
             "http://[::1]:1",
+            "https://a",
+            "https://[::1]:1/b/",
         ] {
             assert!(parse(url).is_ok(), "{url}");
         }
-        for url in ["", "127.0.0.1:80", "localhost:80", "https://a", "ftp://a"] {
+        for url in ["", "127.0.0.1:80", "localhost:80", "ftp://a"] {
             let error = parse(url).expect_err(url).to_string();
             assert!(error.contains("http://HOST:PORT"), "{error}");
         }
-        for url in ["http://", "http://a?b", "http://a#b", "http://me:pw@a"] {
+        for url in ["http://", "http://a?b", "http://a#b", "https://me:pw@a"] {
             assert!(parse(url).is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_token_does_not_travel_in_the_clear() {
+        let token = BearerToken::new("cft_x").expect("a token");
+        for (url, refused) in [
+            ("http://10.0.0.1", true),
+            ("http://localhost.example", true),
+            ("http://127.0.0.1:8", false),
+            ("http://localhost", false),
+        ] {
+            let http = Http::new(&Endpoint::new(url).token(token.clone()));
+            match http {
+                Ok(http) => {
+                    let header = http.token.expect("it is shown");
+                    assert_eq!(header, "Bearer cft_x");
+                    assert!(!refused && !format!("{header:?}").contains("cft_x"));
+                }
+                Err(error) => assert!(refused && error.to_string().contains("https://"), "{error}"),
+            }
         }
     }
 

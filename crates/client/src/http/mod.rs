@@ -13,7 +13,7 @@ use cipherformer_circuit::Manifest;
 use cipherformer_protocol::{
     CircuitList, EVENTS, EvaluationResult, KeyInfo, OCTETS, ProblemKind, routes,
 };
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::de::DeserializeOwned;
 
@@ -37,8 +37,6 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 pub(crate) struct Http {
     base: String,
     client: reqwest::Client,
-    /// Shown with every request.
-    token: Option<HeaderValue>,
 }
 
 impl Http {
@@ -55,6 +53,7 @@ impl Http {
         };
         let mut builder = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
+            .default_headers(headers(endpoint.token.as_ref()))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -66,7 +65,6 @@ impl Http {
         Ok(Self {
             base: url.as_str().trim_end_matches('/').to_owned(),
             client: builder.build().expect("the options above are valid"),
-            token: endpoint.token.as_ref().map(header),
         })
     }
 
@@ -135,10 +133,7 @@ impl Http {
     }
 
     /// Sends a request; any answer but a success is an error.
-    async fn send(&self, mut request: RequestBuilder) -> Result<Response, ClientError> {
-        if let Some(token) = &self.token {
-            request = request.header(AUTHORIZATION, token.clone());
-        }
+    async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
         let response = request.send().await.map_err(|error| {
             if let Some(refusal) = tls::refusal(&self.base, &error) {
                 return refusal;
@@ -160,13 +155,17 @@ impl Http {
     }
 }
 
-/// The header of a token, shown by no `Debug`. Its bytes are overwritten with the last copy; those that the
-/// connection has sent are not.
-fn header(token: &BearerToken) -> HeaderValue {
-    let bytes = Bytes::from_owner(token.header());
-    let mut value = HeaderValue::from_maybe_shared(bytes).expect("tokens are printable");
-    value.set_sensitive(true);
-    value
+/// What is sent with every request: the token, if there is one, and shown by no `Debug`. Its bytes are overwritten with
+/// the last copy; those that the connection has sent are not.
+fn headers(token: Option<&BearerToken>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(token) = token {
+        let bytes = Bytes::from_owner(token.header());
+        let mut value = HeaderValue::from_maybe_shared(bytes).expect("tokens are printable");
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    headers
 }
 
 fn parse(server: &str) -> Result<Url, ClientError> {
@@ -226,16 +225,14 @@ mod tests {
             ("http://127.0.0.1:8", false),
             ("http://localhost", false),
         ] {
-            let http = Http::new(&Endpoint::new(url).token(token.clone()));
-            match http {
-                Ok(http) => {
-                    let header = http.token.expect("it is shown");
-                    assert_eq!(header, "Bearer cft_x");
-                    assert!(!refused && !format!("{header:?}").contains("cft_x"));
-                }
+            match Http::new(&Endpoint::new(url).token(token.clone())) {
+                Ok(_) => assert!(!refused, "{url}"),
                 Err(error) => assert!(refused && error.to_string().contains("https://"), "{error}"),
             }
         }
+        let headers = headers(Some(&token));
+        assert_eq!(headers[AUTHORIZATION], "Bearer cft_x");
+        assert!(!format!("{headers:?}").contains("cft_x"));
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::fs;
 use std::future::pending;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use certificates::{Authority, write_private};
 use cipherformer_client::{BearerToken, Client, ClientError, Endpoint, KeyHome, Sampling};
@@ -236,6 +236,26 @@ async fn a_token_opens_a_server_until_it_is_revoked() {
     tokio::time::sleep(SEEN).await;
     let error = use_it(&client).await.expect_err("revoked").to_string();
     assert!(error.contains("does not know the token"), "{error}");
+}
+
+/// A text of the circuit takes as many evaluations as it has positions, and `a` at least two.
+#[tokio::test]
+async fn a_used_up_budget_is_told_at_once() {
+    let (world, file) = guarded();
+    let alice = file.add("alice", Some(1), None).expect("added");
+    let server = world.start_guarded().await;
+    let endpoint = ca(&server, &world.path("ca.pem")).token(token(&alice));
+    let client = world.connect(endpoint).await.expect("she is known");
+    let start = Instant::now();
+    let error = use_it(&client).await.expect_err("too much");
+    assert!(
+        error.to_string().contains("of the 1 evaluations"),
+        "{error}"
+    );
+    assert!(
+        start.elapsed() < Duration::from_secs(30),
+        "waiting until tomorrow is no use"
+    );
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@ mod deletion;
 mod durability;
 mod evaluations;
 mod guarded;
+mod guarded_owners;
 mod leaving;
 mod logs;
 mod names;

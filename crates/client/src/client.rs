@@ -15,6 +15,7 @@ use crate::endpoint::Endpoint;
 use crate::error::{ClientError, printable};
 use crate::http::Http;
 use crate::keys::{KeyHome, Keys};
+use crate::lifecycle::blocking;
 use crate::observer::{Activity, Observer};
 use crate::patience::{self, Patience};
 
@@ -28,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// May be shared between tasks.
 pub struct Client {
     pub(crate) http: Http,
-    home: KeyHome,
+    pub(crate) home: KeyHome,
     pub(crate) observer: Arc<dyn Observer>,
     known: Mutex<Known>,
 }
@@ -118,8 +119,9 @@ impl Client {
         };
         let record = keys.record();
         if !known.registered.contains(&record.id) {
-            if !self.http.knows_key(record).await? {
-                self.register(&keys).await?;
+            match self.http.key(&record.id).await? {
+                Some(_) => self.note(&record.id).await,
+                None => self.register(&keys).await?,
             }
             known.registered.insert(record.id.clone());
         }
@@ -165,7 +167,7 @@ impl Client {
     {
         match self.patiently(&attempt).await {
             Err(error) if error.problem() == Some(ProblemKind::UnknownKey) => {
-                self.known.lock().await.registered.remove(&keys.record().id);
+                self.not_registered(&keys.record().id).await;
                 self.keys(keys.parameters()).await?;
                 self.patiently(&attempt).await
             }
@@ -254,12 +256,12 @@ impl Client {
 
     async fn load_or_create(&self, parameters: &'static ParameterSet) -> Result<Keys, ClientError> {
         let (home, observer) = (self.home.clone(), Arc::clone(&self.observer));
-        let work = move || home.load_or_create(parameters, observer.as_ref());
-        let task = tokio::task::spawn_blocking(work);
-        task.await.expect("making keys does not panic")
+        blocking(move || home.load_or_create(parameters, observer.as_ref())).await
     }
 
-    async fn register(&self, keys: &Keys) -> Result<(), ClientError> {
+    pub(crate) async fn register(&self, keys: &Keys) -> Result<(), ClientError> {
+        // Before the server gets any of it: what is not noted is not forgotten either.
+        self.note(&keys.record().id).await;
         let upload = || {
             self.http
                 .register_key(keys.record(), keys.evaluation(), &self.observer)
@@ -267,6 +269,19 @@ impl Client {
         let outcome = self.patiently(upload).await;
         self.observer.on(Activity::Idle);
         outcome
+    }
+
+    /// These keys count from now on, and are registered; those with the old id do not.
+    pub(crate) async fn replace_keys(&self, keys: &Arc<Keys>, old: &KeyId) {
+        let mut known = self.known.lock().await;
+        known.registered.remove(old);
+        known.registered.insert(keys.record().id.clone());
+        known.keys.insert(keys.parameters().name, Arc::clone(keys));
+    }
+
+    /// The server has this key no more.
+    pub(crate) async fn not_registered(&self, id: &KeyId) {
+        self.known.lock().await.registered.remove(id);
     }
 
     /// Tries again while the server is busy or about to stop, after the time it asks for or twice as long each time.

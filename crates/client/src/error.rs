@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use cipherformer_protocol::{Problem, ProblemKind};
 
+use crate::keys::PassphraseError;
+
 /// Why a text could not be classified or continued, or keys could not be used. No message holds secret bits.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -186,6 +188,19 @@ pub enum ClientError {
         set = name_of(.path.parent().unwrap_or(.path))
     )]
     DamagedKey {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A passphrase is missing, wrong or in the way.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// The list of registered keys is not what was written.
+    #[error(
+        "{path} is damaged: {reason}; delete it (keys that only it knows of then stay on their servers)"
+    )]
+    DamagedList {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.

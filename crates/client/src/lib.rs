@@ -32,7 +32,9 @@ mod endpoint;
 mod error;
 mod generate;
 mod http;
+mod inspect;
 mod keys;
+mod lifecycle;
 mod observer;
 mod patience;
 mod rounding;
@@ -48,7 +50,15 @@ pub use client::Client;
 pub use endpoint::Endpoint;
 pub use error::{ClientError, one_line};
 pub use generate::Generation;
-pub use keys::{KeyHome, KeyRecord, Keys};
+pub use inspect::{
+    CircuitInspection, Field, Inspection, NOT_RECEIVED, ParameterInspection, Sizes,
+    VocabularyInspection,
+};
+pub use keys::{
+    FileLook, FileOrTerminal, HomeLook, KeyHome, KeyRecord, Keys, PASSPHRASE_FILE, PairLook,
+    Passphrase, PassphraseError, Passphrases, Rotation,
+};
+pub use lifecycle::{Deleted, Rotated};
 pub use observer::{Activity, Observer};
 pub use sampling::Sampling;
 pub use session::{Session, Step};

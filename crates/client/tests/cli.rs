@@ -20,7 +20,7 @@ fn client(home: &Path, arguments: &[&OsStr]) -> Output {
 fn command(home: &Path, arguments: &[&OsStr]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cipherformer-client"));
     command.arg("--home").arg(home).args(arguments);
-    for variable in ["SERVER", "TOKEN", "CA"] {
+    for variable in ["SERVER", "TOKEN", "CA", "PASSPHRASE_FILE"] {
         command.env_remove(format!("CIPHERFORMER_{variable}"));
     }
     command

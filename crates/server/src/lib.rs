@@ -20,6 +20,7 @@
 //! | `leave` | stopping what nobody waits for |
 //! | `metrics` | figures for the operator |
 //! | `log` | what the log looks like |
+//! | [`inspect`] | what a server has, for people |
 //!
 //! No secret key can be named here: `clippy.toml` forbids the type.
 
@@ -29,6 +30,7 @@ mod circuits;
 mod config;
 mod error;
 mod http;
+pub mod inspect;
 mod keys;
 mod leave;
 mod log;

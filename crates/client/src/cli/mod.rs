@@ -2,14 +2,17 @@
 
 mod arguments;
 mod classify;
+mod forget;
 mod generate;
+mod inspect;
 mod keys;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
-use cipherformer_client::{BearerToken, Endpoint, KeyHome};
+use cipherformer_client::{BearerToken, Endpoint, FileOrTerminal, KeyHome};
 use zeroize::Zeroizing;
 
 pub(crate) use arguments::Arguments;
@@ -31,12 +34,26 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let home = KeyHome::new(home_folder(&arguments)?);
+    let home = home(&arguments)?;
     match arguments.command {
         Command::Classify(ref options) => classify::run(endpoint(&arguments)?, home, options).await,
         Command::Generate(ref options) => generate::run(endpoint(&arguments)?, home, options).await,
-        Command::Keys(options) => keys::run(&home, &options),
+        Command::Keys(ref options) => keys::run(&arguments, home, options).await,
+        Command::Forget { json } => forget::run(endpoint(&arguments)?, home, json).await,
+        Command::Inspect(ref options) => inspect::run(endpoint(&arguments)?, home, options).await,
     }
+}
+
+/// The keys' home; new keys are protected where a file says by what.
+fn home(arguments: &Arguments) -> anyhow::Result<KeyHome> {
+    let file = arguments.passphrase_file.clone();
+    let file = file.filter(|path| !path.as_os_str().is_empty());
+    let home = KeyHome::new(home_folder(arguments)?);
+    Ok(match &file {
+        Some(_) => home.protect_new_keys(),
+        None => home,
+    }
+    .with_passphrases(Arc::new(FileOrTerminal::new(file))))
 }
 
 /// The server that is meant, and how to talk to it.

@@ -2,6 +2,7 @@
 
 mod body;
 mod events;
+mod keys;
 mod sessions;
 mod tls;
 mod upload;
@@ -10,9 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use cipherformer_circuit::Manifest;
-use cipherformer_protocol::{
-    CircuitList, EVENTS, EvaluationResult, KeyInfo, OCTETS, ProblemKind, routes,
-};
+use cipherformer_protocol::{CircuitList, EVENTS, EvaluationResult, OCTETS, routes};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::de::DeserializeOwned;
@@ -20,7 +19,6 @@ use serde::de::DeserializeOwned;
 use crate::bearer::BearerToken;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
-use crate::keys::KeyRecord;
 use crate::observer::Observer;
 
 /// Lists, manifests and key descriptions.
@@ -68,6 +66,11 @@ impl Http {
         })
     }
 
+    /// The server's address, without a slash at its end.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
+    }
+
     pub(crate) async fn circuits(&self) -> Result<CircuitList, ClientError> {
         self.json(routes::CIRCUITS, "list of circuits").await
     }
@@ -82,15 +85,6 @@ impl Http {
         let response = self.send(self.get(&routes::vocabulary(name))).await?;
         let bytes = body::read(response, VOCABULARY_LIMIT, what, &self.base).await?;
         String::from_utf8(bytes).map_err(|error| ClientError::nonsense(what, error))
-    }
-
-    pub(crate) async fn knows_key(&self, key: &KeyRecord) -> Result<bool, ClientError> {
-        let answer: Result<KeyInfo, _> = self.json(&routes::key(&key.id), "key description").await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) if error.problem() == Some(ProblemKind::UnknownKey) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// Has encrypted inputs evaluated; the output may have `limit` bytes.

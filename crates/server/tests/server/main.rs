@@ -8,6 +8,7 @@ mod durability;
 mod evaluations;
 mod guarded;
 mod guarded_owners;
+mod inspect;
 mod leaving;
 mod logs;
 mod names;

@@ -151,6 +151,9 @@ fn server() -> FakeServer {
             deleted = true;
             Answer::new(204, "", "")
         }
+        ("GET", path) if path.starts_with("/v1/circuits/") => {
+            Answer::problem(404, "unknown-circuit", "no such circuit")
+        }
         _ => Answer::problem(404, "unknown-key", "register it"),
     });
     FakeServer::start(move |request| {

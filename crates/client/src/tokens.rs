@@ -114,7 +114,7 @@ impl PublicCircuit {
 mod tests {
     use cipherformer_circuit::parameters::INSECURE_TOY;
     use cipherformer_circuit::{
-        FORMAT, InputLayout, Manifest, OutputKind, OutputLayout, Vocabulary,
+        FORMAT, InputLayout, Manifest, OutputKind, OutputLayout, OutputPolicy, Vocabulary,
     };
 
     use super::*;
@@ -142,6 +142,8 @@ mod tests {
                 kind: OutputKind::Logits,
                 labels: [".", "a", "b", "c"].map(str::to_owned).to_vec(),
                 scale: vec![0.1; 4],
+                policy: OutputPolicy::Scores,
+                noise: 1e-4,
             },
         };
         PublicCircuit::new("letters", manifest, LETTERS).expect("all is well")

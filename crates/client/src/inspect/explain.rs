@@ -83,7 +83,8 @@ const MANIFEST: &[(&str, &str)] = &[
     ),
     (
         "output.noise",
-        "how much noise the server adds to every response: the same whatever the weights are",
+        "standard deviation of the noise in every response, which the server adds on purpose until it is this much, \
+         so that noise says nothing of weights",
     ),
 ];
 
@@ -105,8 +106,13 @@ const ANSWERS: &[(&str, &str)] = &[
     ),
     (
         "progress",
-        "while the server works, how many LUTs are done, and the name of the step: the order in which layers of \
-         what size are evaluated can be told from it",
+        "while the request waits, its place in the queue; then how many operations and LUTs are done, of how many, and \
+         the server's estimate of the time left: how many LUTs each operation has can be told from it, not what \
+         they compute",
+    ),
+    (
+        "x-request-id",
+        "the server's random name for the request, by which its log can be searched",
     ),
     (
         "output",

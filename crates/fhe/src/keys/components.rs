@@ -46,6 +46,12 @@ impl SeededEvaluationKey {
                 ring,
                 &self.relinearization,
             ),
+            Component::new(
+                "public key",
+                "zeros, from which anybody makes others to hide what a response's mask says",
+                ring,
+                &self.public,
+            ),
         ]
     }
 

@@ -6,8 +6,12 @@ use cipherformer_fhe::type_name;
 use rusqlite::{Connection, OpenFlags, Row};
 use serde::Serialize;
 
+use super::Finding;
 use super::uniform::Uniformity;
 
+const FILE: &str = "server.db";
+/// The type that every stored session names.
+const STATE_TYPE: &str = "cipherformer::SessionState";
 /// The tables' version that this program reads.
 const VERSION: i64 = 1;
 /// Of a session's id, so many digits are shown: who knows all of it can go on with the session.
@@ -80,13 +84,36 @@ pub struct UsageLook {
 }
 
 /// Reads all tables of the database in this folder; nothing if there is none.
-pub(super) fn read(root: &Path) -> Result<Option<Tables>, String> {
-    let path = root.join("server.db");
+pub(super) fn look(root: &Path, findings: &mut Vec<Finding>) -> Tables {
+    let path = root.join(FILE);
     if !path.exists() {
-        return Ok(None);
+        return Tables::default();
     }
-    let db = open(&path).map_err(|error| format!("it cannot be opened: {error}"))?;
-    tables(&db).map(Some).map_err(|error| format!("it cannot be read: {error}"))
+    let tables = open(&path).and_then(|db| tables(&db));
+    let tables = tables.unwrap_or_else(|error| {
+        findings.push(finding(format!("it cannot be read: {error}")));
+        Tables::default()
+    });
+    let odd = tables.sessions.iter().filter_map(odd);
+    findings.extend(odd.map(finding));
+    tables
+}
+
+fn finding(what: String) -> Finding {
+    Finding {
+        file: FILE.into(),
+        what,
+    }
+}
+
+/// What is wrong with a session.
+fn odd(session: &SessionLook) -> Option<String> {
+    let id = &session.id;
+    if session.state_type.as_deref() != Some(STATE_TYPE) {
+        return Some(format!("session {id}… is not of the type {STATE_TYPE}"));
+    }
+    let random = session.uniformity.looks_random();
+    (!random).then(|| format!("the ciphertexts of session {id}… do not look random"))
 }
 
 /// Without a log, nobody is writing, and nothing need be made beside the file to read it.
@@ -159,6 +186,7 @@ fn registration(row: &Row<'_>) -> rusqlite::Result<RegistrationLook> {
 fn session(row: &Row<'_>) -> rusqlite::Result<SessionLook> {
     let id: String = row.get(0)?;
     let state: Vec<u8> = row.get(6)?;
+    let ciphertexts = state.get(STATE_HEADER..).unwrap_or_default();
     Ok(SessionLook {
         id: id.chars().take(SHOWN_DIGITS).collect(),
         owner: row.get(1)?,
@@ -168,7 +196,7 @@ fn session(row: &Row<'_>) -> rusqlite::Result<SessionLook> {
         last_used_ms: row.get(5)?,
         state_bytes: state.len() as u64,
         state_type: type_name(&state).map(str::to_owned),
-        uniformity: Uniformity::of_bytes(state.get(STATE_HEADER..).unwrap_or_default()),
+        uniformity: Uniformity::of(ciphertexts.iter().copied()),
         last_answer_bytes: row.get(7)?,
     })
 }

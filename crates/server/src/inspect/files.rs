@@ -82,6 +82,10 @@ fn what(path: &Path) -> &'static str {
     let parts: Vec<&str> = parts.iter().map(|part| &**part).collect();
     match parts[..] {
         ["lock"] => "held by the server that uses the directory; empty",
+        ["server.db"] => "the database: whose each key is, sessions, usage",
+        ["server.db-wal"] => "the database's log: what was written last",
+        ["server.db-shm"] => "an index of that log",
+        [name] if name.starts_with("server.db.damaged") => "a damaged database, set aside",
         ["incoming", ..] => "part of an upload, not visible to anybody yet",
         ["keys", _, name] if name.ends_with(".damaged") => "a damaged evaluation key, set aside",
         ["keys", _, _] => "an evaluation key",

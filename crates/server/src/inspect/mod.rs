@@ -5,6 +5,7 @@
 //!
 //! - an evaluation key must have the hash in its name, parse as a key of its parameter set with the right
 //!   dimensions, and consist of nothing but its parts: what is read is written again, and must be the same bytes;
+//! - a session must be of the type that sessions have;
 //! - no file may be a secret key, contain the name that every stored one carries, contain a file of the format
 //!   that clients protect them in, or contain its bits in the form in which they are stored;
 //! - the bodies of all ciphertexts should look random, which chi-square tells of their bytes.
@@ -13,6 +14,7 @@
 //! follows the protocol never gets one.
 
 mod circuits;
+mod database;
 mod files;
 mod key;
 mod scan;
@@ -24,8 +26,10 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 pub use circuits::{CircuitFile, CircuitLook};
+pub use database::{RegistrationLook, SessionLook, Tables, UsageLook};
 pub use files::StoredFile;
 pub use key::{KeyLook, PartLook};
+pub use uniform::Uniformity;
 
 /// What to inspect.
 #[derive(Clone, Debug, clap::Args)]
@@ -54,6 +58,8 @@ pub struct Inspection {
     pub files: Vec<StoredFile>,
     /// The evaluation keys among them.
     pub keys: Vec<KeyLook>,
+    /// What the database says.
+    pub tables: Tables,
     /// What should not be there; none of it, and none of the rest opens a ciphertext.
     pub findings: Vec<Finding>,
 }
@@ -86,6 +92,7 @@ impl Inspect {
         let files = files::all(&self.data_dir, &mut findings)
             .map_err(unreadable(&self.data_dir, "--data-dir"))?;
         let keys = key::all(&self.data_dir, &files, &mut findings);
+        let tables = database::look(&self.data_dir, &mut findings);
         let circuits = match &self.circuits {
             Some(folder) => circuits::all(folder).map_err(unreadable(folder, "--circuits"))?,
             None => Vec::new(),
@@ -95,6 +102,7 @@ impl Inspect {
             circuits,
             files,
             keys,
+            tables,
             findings,
         })
     }

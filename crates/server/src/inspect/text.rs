@@ -1,8 +1,9 @@
 //! An inspection for people.
 
 use std::fmt::{self, Display, Formatter};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::{CircuitLook, Inspection, KeyLook, StoredFile};
+use super::{CircuitLook, Inspection, KeyLook, StoredFile, Tables, Uniformity};
 
 impl Display for Inspection {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -13,6 +14,7 @@ impl Display for Inspection {
         for file in &self.files {
             file.fmt(f)?;
         }
+        self.tables.fmt(f)?;
         for key in &self.keys {
             key.fmt(f)?;
         }
@@ -77,20 +79,10 @@ impl Display for KeyLook {
             self.parameter_set, self.security_bits, self.bytes
         )?;
         for part in &self.parts {
-            let uniformity = &part.uniformity;
             writeln!(f, "  {:<18} {:>10} bytes", part.name, part.bytes)?;
             writeln!(f, "    encrypts {}", part.encrypts)?;
             writeln!(f, "    under {}, which is not here", part.under)?;
-            writeln!(
-                f,
-                "    bytes look random: {}, chi-square {:.0} (255 expected, deviation 23)",
-                if uniformity.looks_random() {
-                    "yes"
-                } else {
-                    "NO"
-                },
-                uniformity.chi_square
-            )?;
+            writeln!(f, "    {}", part.uniformity)?;
         }
         writeln!(
             f,
@@ -98,6 +90,78 @@ impl Display for KeyLook {
             "the rest", self.other_bytes
         )
     }
+}
+
+impl Display for Tables {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        writeln!(f, "\ndatabase")?;
+        for key in &self.registrations {
+            writeln!(f, "  key {} of {}", key.key, owner(&key.owner))?;
+            writeln!(
+                f,
+                "    {}, {} bytes, registered {} ago, used {} ago",
+                key.parameter_set,
+                key.bytes,
+                since(key.created_ms),
+                since(key.last_used_ms)
+            )?;
+        }
+        for session in &self.sessions {
+            writeln!(
+                f,
+                "  session {}… of {}, of {} under key {}",
+                session.id,
+                owner(&session.owner),
+                session.circuit,
+                session.key
+            )?;
+            writeln!(
+                f,
+                "    {} tokens, used {} ago; {} bytes of encrypted keys and values of attention, a last answer of {}",
+                session.position,
+                since(session.last_used_ms),
+                session.state_bytes,
+                session.last_answer_bytes.unwrap_or(0)
+            )?;
+            writeln!(f, "    {}", session.uniformity)?;
+        }
+        for usage in &self.usage {
+            writeln!(
+                f,
+                "  {} had {} positions evaluated on day {} since 1970",
+                owner(&usage.owner),
+                usage.evaluations,
+                usage.day
+            )?;
+        }
+        Ok(())
+    }
+}
+
+impl Display for Uniformity {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let random = if self.looks_random() { "yes" } else { "NO" };
+        write!(
+            f,
+            "bytes look random: {random}, chi-square {:.0} (255 expected, deviation 23)",
+            self.chi_square
+        )
+    }
+}
+
+fn owner(name: &str) -> &str {
+    match name {
+        "" => "whoever has no name",
+        name => name,
+    }
+}
+
+/// How long ago that was.
+fn since(milliseconds: i64) -> String {
+    let then = Duration::from_millis(u64::try_from(milliseconds).unwrap_or(0));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let age = now.unwrap_or_default().saturating_sub(then);
+    span(age.as_secs())
 }
 
 /// A time for people, in its largest unit.

@@ -20,16 +20,12 @@ pub(super) const SUSPICIOUS: f64 = 8.0;
 const ENOUGH: u64 = 5 * 256;
 
 impl Uniformity {
-    /// Of the bytes of these words.
-    pub(super) fn of_words(words: &[u64]) -> Self {
+    /// Of these bytes.
+    pub(super) fn of(bytes: impl Iterator<Item = u8>) -> Self {
         let mut counts = [0u64; 256];
-        for byte in words.iter().flat_map(|word| word.to_le_bytes()) {
+        for byte in bytes {
             counts[usize::from(byte)] += 1;
         }
-        Self::of_counts(&counts)
-    }
-
-    fn of_counts(counts: &[u64; 256]) -> Self {
         let bytes: u64 = counts.iter().sum();
         let expected = bytes as f64 / 256.0;
         let distance = |&count: &u64| (count as f64 - expected).powi(2) / expected;
@@ -42,6 +38,11 @@ impl Uniformity {
             chi_square,
             deviations: (chi_square - 255.0) / 510f64.sqrt(),
         }
+    }
+
+    /// Of the bytes of these words.
+    pub(super) fn of_words(words: &[u64]) -> Self {
+        Self::of(words.iter().flat_map(|word| word.to_le_bytes()))
     }
 
     /// Whether the bytes look random; too few always do.

@@ -152,7 +152,7 @@ async fn a_rotation_that_cannot_register_changes_nothing() {
         .clone();
     for trouble in [
         Answer::problem(507, "storage-full", "the disk is full"),
-        Answer::lost(),
+        Answer::new(500, "text/html", "<html>"),
         Answer::json("{}"),
     ] {
         world.trouble("PUT", trouble);

@@ -24,6 +24,7 @@ fn main() -> ExitCode {
     let given = Arguments::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
     let outcome = match given.command {
         Some(Command::Tokens(command)) => cli::tokens(command),
+        Some(Command::Inspect(inspect)) => cli::inspect(&inspect),
         None => match sources.read(&arguments) {
             Err(ConfigError::Usage(error)) => error.exit(),
             Err(error) => Err(error.into()),

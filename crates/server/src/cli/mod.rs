@@ -1,9 +1,11 @@
 //! The command line, apart from what configures the server.
 
+mod inspect;
 mod tokens;
 
 use clap::{Parser, Subcommand};
 
+pub(crate) use inspect::run as inspect;
 pub(crate) use tokens::run as tokens;
 
 /// Evaluates transformers on encrypted texts, without ever seeing the texts.
@@ -24,4 +26,6 @@ pub(crate) enum Command {
     /// Add, list or revoke the tokens that clients must bring
     #[command(subcommand)]
     Tokens(tokens::Command),
+    /// Show all that the server has, while it runs, and that none of it opens a ciphertext; changes nothing
+    Inspect(cipherformer_server::inspect::Inspect),
 }

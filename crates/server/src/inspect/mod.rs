@@ -25,6 +25,8 @@ use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 
+use crate::error::TokenError;
+use crate::tokens::{TokenEntry, TokenFile};
 pub use circuits::{CircuitFile, CircuitLook};
 pub use database::{RegistrationLook, SessionLook, Tables, UsageLook};
 pub use files::StoredFile;
@@ -41,6 +43,10 @@ pub struct Inspect {
     /// Folder whose subfolders are the circuits on offer
     #[arg(long, value_name = "DIR", env = "CIPHERFORMER_CIRCUITS")]
     pub circuits: Option<PathBuf>,
+
+    /// File of the tokens that clients must bring, as the server's --tokens names it
+    #[arg(long, value_name = "FILE", env = "CIPHERFORMER_TOKENS")]
+    pub tokens: Option<PathBuf>,
 
     /// Print one JSON object
     #[arg(long)]
@@ -60,6 +66,8 @@ pub struct Inspection {
     pub keys: Vec<KeyLook>,
     /// What the database says.
     pub tables: Tables,
+    /// What is kept of tokens, if their file was named: hashes, which open nothing either.
+    pub tokens: Vec<TokenEntry>,
     /// What should not be there; none of it, and none of the rest opens a ciphertext.
     pub findings: Vec<Finding>,
 }
@@ -75,11 +83,22 @@ pub struct Finding {
 
 /// Why nothing can be said.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read {path}: {source}; pass the folder with {option}, as a user who may read it")]
-pub struct InspectError {
-    path: PathBuf,
-    option: &'static str,
-    source: std::io::Error,
+pub enum InspectError {
+    /// A folder cannot be read.
+    #[error(
+        "cannot read {path}: {source}; pass the folder with {option}, as a user who may read it"
+    )]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What names it.
+        option: &'static str,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The file of tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
 }
 
 impl Inspect {
@@ -97,12 +116,17 @@ impl Inspect {
             Some(folder) => circuits::all(folder).map_err(unreadable(folder, "--circuits"))?,
             None => Vec::new(),
         };
+        let tokens = match &self.tokens {
+            Some(file) => TokenFile::new(file).list()?,
+            None => Vec::new(),
+        };
         Ok(Inspection {
             data_dir: self.data_dir.clone(),
             circuits,
             files,
             keys,
             tables,
+            tokens,
             findings,
         })
     }
@@ -121,7 +145,7 @@ impl Inspection {
 }
 
 fn unreadable(path: &Path, option: &'static str) -> impl FnOnce(std::io::Error) -> InspectError {
-    move |source| InspectError {
+    move |source| InspectError::Folder {
         path: path.to_owned(),
         option,
         source,

@@ -15,6 +15,13 @@ impl Display for Inspection {
             file.fmt(f)?;
         }
         self.tables.fmt(f)?;
+        for token in &self.tokens {
+            writeln!(
+                f,
+                "  token of {}: its hash, made {}",
+                token.name, token.created
+            )?;
+        }
         for key in &self.keys {
             key.fmt(f)?;
         }

@@ -1,20 +1,24 @@
 //! `inspect`: what a server has is shown, and what it should not have is found.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use axum::http::StatusCode;
+use axum::http::{Method, StatusCode};
 use cipherformer_circuit::parameters::INSECURE_TOY;
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 use cipherformer_fhe::SecretKey;
+use cipherformer_protocol::routes;
+use cipherformer_server::TokenFile;
 use cipherformer_server::inspect::{Inspect, Inspection};
 
-use crate::world::{CLIENT, World, flipped};
+use crate::texts;
+use crate::world::{CLIENT, World, flipped, named};
 
 fn inspect(world: &World) -> Inspection {
     let inspect = Inspect {
         data_dir: world.config.data_dir.clone(),
         circuits: Some(world.config.circuits.clone()),
+        tokens: None,
         json: false,
     };
     inspect.run().expect("readable")
@@ -161,11 +165,126 @@ async fn what_is_no_evaluation_key_is_told() {
     assert!(aside.is_empty(), "{aside:?}");
 }
 
+#[tokio::test]
+async fn sessions_and_owners_are_shown_and_nothing_is_written() {
+    let world = texts::world(|_| ()).await;
+    let id = texts::open(&world).await.id;
+    texts::append(&world, &id, 0, &[1, 2]).await;
+    let alice = named("alice");
+    let path = routes::key_upload(&CLIENT.id, "insecure-toy");
+    let answer = world.send_as(&alice, Method::PUT, &path, CLIENT.key.clone());
+    assert_eq!(answer.await.status, StatusCode::CREATED);
+
+    let inspection = inspect(&world);
+    assert!(inspection.opens_nothing(), "{:?}", inspection.findings);
+    let tables = &inspection.tables;
+    let owners: Vec<&str> = tables
+        .registrations
+        .iter()
+        .map(|key| key.owner.as_str())
+        .collect();
+    assert_eq!(owners, ["", "alice"]);
+    let session = &tables.sessions[0];
+    assert_eq!((session.circuit.as_str(), session.position), ("names", 2));
+    assert_eq!(session.key, texts::WRITER.id.to_string());
+    assert_eq!(
+        session.state_type.as_deref(),
+        Some("cipherformer::SessionState")
+    );
+    assert!(session.uniformity.bytes > 10_000 && session.uniformity.looks_random());
+    // Whoever reads over the operator's shoulder must not be able to go on with it.
+    let shown = [inspection.to_string(), inspection.to_json()].concat();
+    assert!(shown.contains(&session.id) && !shown.contains(&String::from(id.clone())));
+
+    // A server that is stopped leaves no log; reading makes none either.
+    let config = world.config.clone();
+    let mut before = Vec::new();
+    let world = world.restart_after(|_| {
+        before = listing(&config.data_dir);
+        let inspection = Inspect {
+            data_dir: config.data_dir.clone(),
+            circuits: None,
+            tokens: None,
+            json: false,
+        };
+        let inspection = inspection.run().expect("readable");
+        assert_eq!(inspection.tables.sessions.len(), 1);
+        assert_eq!(listing(&config.data_dir), before);
+    });
+
+    // One that somebody tampered with.
+    let tampered = "UPDATE sessions SET state = zeroblob(length(state))";
+    assert_eq!(world.database().execute(tampered, []).expect("ours"), 1);
+    let findings = inspect(&world).findings;
+    assert!(
+        findings.len() == 1 && findings[0].what.contains("not of the type"),
+        "{findings:?}"
+    );
+    assert!(!before.is_empty());
+}
+
+/// Every file of the top folder, with its size.
+fn listing(folder: &Path) -> Vec<(String, u64)> {
+    let items = fs::read_dir(folder).expect("a folder");
+    let mut all: Vec<_> = items
+        .map(|item| {
+            let item = item.expect("readable");
+            let size = item.metadata().expect("readable").len();
+            (item.file_name().to_string_lossy().into_owned(), size)
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+#[test]
+fn a_database_that_is_none_is_told() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    fs::write(folder.path().join("server.db"), b"garbage".repeat(1000)).expect("ours");
+    let inspect = Inspect {
+        data_dir: folder.path().to_owned(),
+        circuits: None,
+        tokens: None,
+        json: false,
+    };
+    let findings = inspect.run().expect("readable").findings;
+    assert!(
+        findings.len() == 1 && findings[0].what.contains("cannot be read"),
+        "{findings:?}"
+    );
+}
+
+#[test]
+fn hashes_of_tokens_are_shown_and_no_token() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let file = TokenFile::new(folder.path().join("tokens.toml"));
+    let token = file.add("alice", None, None).expect("writable").to_string();
+    let inspect = |tokens: PathBuf| Inspect {
+        data_dir: folder.path().to_owned(),
+        circuits: None,
+        tokens: Some(tokens),
+        json: false,
+    };
+    let inspection = inspect(folder.path().join("tokens.toml"))
+        .run()
+        .expect("readable");
+    let shown = [inspection.to_string(), inspection.to_json()].concat();
+    assert!(
+        shown.contains("token of alice") && !shown.contains(&token),
+        "{shown}"
+    );
+    let missing = inspect(folder.path().join("missing.toml"))
+        .run()
+        .expect_err("missing");
+    assert!(missing.to_string().contains("missing.toml"), "{missing}");
+}
+
 #[test]
 fn folders_that_are_not_there_are_told() {
     let inspect = |data: &str, circuits: Option<&str>| Inspect {
         data_dir: data.into(),
         circuits: circuits.map(Into::into),
+        tokens: None,
         json: false,
     };
     let error = inspect("/no/such/folder", None)

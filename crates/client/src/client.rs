@@ -11,9 +11,11 @@ use tokio::sync::Mutex;
 
 use crate::circuit::{PublicCircuit, Request};
 use crate::classification::Classification;
+use crate::endpoint::Endpoint;
 use crate::error::{ClientError, printable};
 use crate::http::Http;
 use crate::keys::{KeyHome, Keys};
+use crate::lifecycle::blocking;
 use crate::observer::{Activity, Observer};
 use crate::patience::{self, Patience};
 
@@ -27,7 +29,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 /// May be shared between tasks.
 pub struct Client {
     pub(crate) http: Http,
-    home: KeyHome,
+    pub(crate) home: KeyHome,
     pub(crate) observer: Arc<dyn Observer>,
     known: Mutex<Known>,
 }
@@ -41,17 +43,18 @@ struct Known {
 }
 
 impl Client {
-    /// Connects to a server, such as `http://127.0.0.1:8080`; keys are under `home`.
+    /// Connects to a server, such as `http://127.0.0.1:8080`; keys are under `home`. An [`Endpoint`] also says whom to
+    /// trust, and what token to show.
     ///
     /// # Errors
-    /// An unusable address, or no server there.
+    /// An unusable address or CA, no server there, one that is not what it claims to be, or that asks for a token.
     pub async fn connect(
-        server: &str,
+        server: impl Into<Endpoint>,
         home: KeyHome,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, ClientError> {
         let client = Self {
-            http: Http::new(server)?,
+            http: Http::new(&server.into())?,
             home,
             observer,
             known: Mutex::default(),
@@ -116,8 +119,9 @@ impl Client {
         };
         let record = keys.record();
         if !known.registered.contains(&record.id) {
-            if !self.http.knows_key(record).await? {
-                self.register(&keys).await?;
+            match self.http.key(&record.id).await? {
+                Some(_) => self.note(&record.id).await,
+                None => self.register(&keys).await?,
             }
             known.registered.insert(record.id.clone());
         }
@@ -163,7 +167,7 @@ impl Client {
     {
         match self.patiently(&attempt).await {
             Err(error) if error.problem() == Some(ProblemKind::UnknownKey) => {
-                self.known.lock().await.registered.remove(&keys.record().id);
+                self.not_registered(&keys.record().id).await;
                 self.keys(keys.parameters()).await?;
                 self.patiently(&attempt).await
             }
@@ -252,12 +256,12 @@ impl Client {
 
     async fn load_or_create(&self, parameters: &'static ParameterSet) -> Result<Keys, ClientError> {
         let (home, observer) = (self.home.clone(), Arc::clone(&self.observer));
-        let work = move || home.load_or_create(parameters, observer.as_ref());
-        let task = tokio::task::spawn_blocking(work);
-        task.await.expect("making keys does not panic")
+        blocking(move || home.load_or_create(parameters, observer.as_ref())).await
     }
 
-    async fn register(&self, keys: &Keys) -> Result<(), ClientError> {
+    pub(crate) async fn register(&self, keys: &Keys) -> Result<(), ClientError> {
+        // Before the server gets any of it: what is not noted is not forgotten either.
+        self.note(&keys.record().id).await;
         let upload = || {
             self.http
                 .register_key(keys.record(), keys.evaluation(), &self.observer)
@@ -265,6 +269,19 @@ impl Client {
         let outcome = self.patiently(upload).await;
         self.observer.on(Activity::Idle);
         outcome
+    }
+
+    /// These keys count from now on, and are registered; those with the old id do not.
+    pub(crate) async fn replace_keys(&self, keys: &Arc<Keys>, old: &KeyId) {
+        let mut known = self.known.lock().await;
+        known.registered.remove(old);
+        known.registered.insert(keys.record().id.clone());
+        known.keys.insert(keys.parameters().name, Arc::clone(keys));
+    }
+
+    /// The server has this key no more.
+    pub(crate) async fn not_registered(&self, id: &KeyId) {
+        self.known.lock().await.registered.remove(id);
     }
 
     /// Tries again while the server is busy or about to stop, after the time it asks for or twice as long each time.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use cipherformer_protocol::{Problem, ProblemKind};
 
+use crate::keys::PassphraseError;
+
 /// Why a text could not be classified or continued, or keys could not be used. No message holds secret bits.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
@@ -38,13 +40,29 @@ pub enum ClientError {
 
     // The caller is to blame.
     /// The server's address cannot be used.
-    #[error("{url:?} is not a usable server address: {reason}; write it as http://HOST:PORT")]
+    #[error(
+        "{url:?} is not a usable server address: {reason}; write it as http://HOST:PORT or https://HOST:PORT"
+    )]
     ServerUrl {
         /// The address as given.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
+    /// A token would travel in the clear.
+    #[error(
+        "the token is not sent to {url}: without TLS everybody on the way could read it and ask in your name; \
+         use https://, or a tunnel that ends on this computer"
+    )]
+    TokenInClear {
+        /// The address.
+        url: String,
+    },
+    /// A text that is no token.
+    #[error(
+        "the token cannot be used; it is one word, such as cft_…, as the server's operator gave it to you"
+    )]
+    Token,
     /// The server has no circuit of that name.
     #[error("the server has no circuit {name:?}; it has {known}")]
     UnknownCircuit {
@@ -175,6 +193,19 @@ pub enum ClientError {
         /// What is wrong with it.
         reason: String,
     },
+    /// A passphrase is missing, wrong or in the way.
+    #[error(transparent)]
+    Passphrase(#[from] PassphraseError),
+    /// The list of registered keys is not what was written.
+    #[error(
+        "{path} is damaged: {reason}; delete it (keys that only it knows of then stay on their servers)"
+    )]
+    DamagedList {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// Others may read the secret key.
     #[error(
         "other users may read the secret key {path} (mode {mode:03o}); run `chmod 600 {path}`, and \
@@ -186,12 +217,67 @@ pub enum ClientError {
         /// Its permission bits.
         mode: u32,
     },
+    /// Others may read the token.
+    #[error(
+        "other users may read the token {path} (mode {mode:03o}); run `chmod 600 {path}`, and ask the server's \
+         operator for another one if someone could have read it"
+    )]
+    ExposedToken {
+        /// The file.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+    },
+    /// A file that should hold certificates of authorities.
+    #[error("cannot use {path} as a CA: {reason}; pass a PEM file with its certificate to --ca")]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// This computer trusts nobody.
+    #[error(
+        "this computer has no list of authorities to trust ({reason}); install its certificates, or pass the \
+         server's CA with --ca"
+    )]
+    NoAuthorities {
+        /// What is wrong.
+        reason: String,
+    },
 
     /// The caller wanted no more of it.
     #[error("cancelled; the server has forgotten the text")]
     Cancelled,
 
     // The network is to blame.
+    /// Nobody that is trusted says who the server is.
+    #[error(
+        "nobody that this computer trusts says that {url} is what it claims to be; if its operator gave you its \
+         certificate, or that of its CA, pass it with --ca, else do not use it"
+    )]
+    UnknownAuthority {
+        /// The address.
+        url: String,
+    },
+    /// The server's certificate is not in order.
+    #[error(
+        "{url} did not prove to be what it claims to be: {reason}; ask its operator to mend its certificate"
+    )]
+    Certificate {
+        /// The address.
+        url: String,
+        /// What is wrong with the certificate.
+        reason: String,
+    },
+    /// What answers speaks no TLS.
+    #[error(
+        "what answers at {url} speaks no TLS; check the port, or write http:// if the way there is safe"
+    )]
+    NoTls {
+        /// The address.
+        url: String,
+    },
     /// Nothing answers at the address.
     #[error(
         "there is no server at {url} ({reason}); check the address, or start one with \

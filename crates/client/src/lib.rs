@@ -24,13 +24,17 @@
 //! not panic, use weak parameters, or read without bounds.
 
 mod bar;
+mod bearer;
 mod circuit;
 mod classification;
 mod client;
+mod endpoint;
 mod error;
 mod generate;
 mod http;
+mod inspect;
 mod keys;
+mod lifecycle;
 mod observer;
 mod patience;
 mod rounding;
@@ -39,12 +43,22 @@ mod session;
 mod tokens;
 
 pub use bar::Bar;
+pub use bearer::BearerToken;
 pub use circuit::{PublicCircuit, Request, Verdict};
 pub use classification::Classification;
 pub use client::Client;
+pub use endpoint::Endpoint;
 pub use error::{ClientError, one_line};
 pub use generate::Generation;
-pub use keys::{KeyHome, KeyRecord, Keys};
+pub use inspect::{
+    CircuitInspection, Field, Inspection, NOT_RECEIVED, ParameterInspection, Sizes,
+    VocabularyInspection,
+};
+pub use keys::{
+    FileLook, FileOrTerminal, HomeLook, KeyHome, KeyRecord, Keys, PASSPHRASE_FILE, PairLook,
+    Passphrase, PassphraseError, Passphrases, Rotation,
+};
+pub use lifecycle::{Deleted, Rotated};
 pub use observer::{Activity, Observer};
 pub use sampling::Sampling;
 pub use session::{Session, Step};

@@ -109,3 +109,76 @@ impl PublicCircuit {
             .join(" ")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use cipherformer_circuit::parameters::INSECURE_TOY;
+    use cipherformer_circuit::{
+        FORMAT, InputLayout, Manifest, OutputKind, OutputLayout, OutputPolicy, Vocabulary,
+    };
+
+    use super::*;
+
+    const LETTERS: &str = ".\na\nb\nc\n";
+
+    fn circuit() -> PublicCircuit {
+        let vocabulary = Vocabulary::from_text(LETTERS, 1, 1).expect("distinct letters");
+        let manifest = Manifest {
+            format: FORMAT,
+            name: "letters".to_owned(),
+            description: "for tests".to_owned(),
+            digest: "0".repeat(64),
+            parameter_set: INSECURE_TOY.name.to_owned(),
+            input: InputLayout {
+                kind: InputKind::Tokens,
+                context: 8,
+                entries: 4,
+                max_features: 1,
+                min_count: 1,
+                scale: 0.01,
+                vocabulary_sha256: vocabulary.sha256(),
+            },
+            output: OutputLayout {
+                kind: OutputKind::Logits,
+                labels: [".", "a", "b", "c"].map(str::to_owned).to_vec(),
+                scale: vec![0.1; 4],
+                policy: OutputPolicy::Scores,
+                noise: 1e-4,
+            },
+        };
+        PublicCircuit::new("letters", manifest, LETTERS).expect("all is well")
+    }
+
+    /// A request tells how many tokens it brings, and not which.
+    #[test]
+    fn every_token_makes_a_request_of_the_same_size() {
+        let (circuit, key) = (circuit(), SecretKey::generate(&INSECURE_TOY));
+        let size = |tokens: &[usize]| {
+            let request = circuit.encrypt_tokens(tokens, &key);
+            request.expect("tokens of the vocabulary").len()
+        };
+        let one = size(&[END]);
+        for token in 0..4 {
+            assert_eq!(size(&[token]), one, "token {token}");
+            assert_eq!(size(&[token, 3 - token]), 2 * one);
+        }
+        assert_eq!(
+            size(&circuit.prompt("abc").expect("known letters")),
+            4 * one
+        );
+    }
+
+    #[test]
+    fn equal_tokens_are_encrypted_differently() {
+        let (circuit, key) = (circuit(), SecretKey::generate(&INSECURE_TOY));
+        let request = circuit
+            .encrypt_tokens(&[1, 1], &key)
+            .expect("a known token");
+        let (first, second) = request.split_at(request.len() / 2);
+        assert_ne!(first, second);
+        let again = circuit
+            .encrypt_tokens(&[1, 1], &key)
+            .expect("a known token");
+        assert_ne!(request, again);
+    }
+}

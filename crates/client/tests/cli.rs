@@ -12,13 +12,18 @@ use fake_server::{Answer, FakeServer};
 const KEYS: &str = "keys/fast-1024";
 
 fn client(home: &Path, arguments: &[&OsStr]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_cipherformer-client"))
-        .arg("--home")
-        .arg(home)
-        .args(arguments)
-        .env_remove("CIPHERFORMER_SERVER")
+    command(home, arguments)
         .output()
         .expect("cargo built the program")
+}
+
+fn command(home: &Path, arguments: &[&OsStr]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_cipherformer-client"));
+    command.arg("--home").arg(home).args(arguments);
+    for variable in ["SERVER", "TOKEN", "CA", "PASSPHRASE_FILE"] {
+        command.env_remove(format!("CIPHERFORMER_{variable}"));
+    }
+    command
 }
 
 fn run(home: &Path, arguments: &str) -> Output {
@@ -119,7 +124,7 @@ fn a_server_must_be_named_and_there() {
     let home = home.path();
     let unnamed = refusal(&run(home, "classify --circuit prompt-guard hello"));
     assert!(unnamed.contains("--server"), "{unnamed}");
-    for address in ["nonsense", "https://127.0.0.1:1", "127.0.0.1:80"] {
+    for address in ["nonsense", "ftp://127.0.0.1:1", "127.0.0.1:80"] {
         let error = refusal(&classify(home, address));
         assert!(error.contains("http://HOST:PORT"), "{error}");
     }
@@ -127,6 +132,75 @@ fn a_server_must_be_named_and_there() {
     assert!(error.contains("there is no server at"), "{error}");
     assert!(error.contains("cipherformer-server"), "{error}");
     assert!(!home.join("keys").exists(), "no keys are made for nothing");
+}
+
+/// A server that asks for a token, and says if it is another one.
+fn server_with_token() -> FakeServer {
+    FakeServer::start(|request| match request.authorization.as_str() {
+        "Bearer cft_right" => Answer::json("{\"circuits\":[]}"),
+        "" => Answer::problem(401, "unauthorized", "none came"),
+        _ => Answer::problem(401, "unauthorized", "another one came"),
+    })
+}
+
+#[cfg(unix)]
+#[test]
+fn tokens_come_from_files_and_variables_and_are_shown_to_nobody() {
+    use std::os::unix::fs::PermissionsExt;
+    let home = tempfile::tempdir().expect("a temporary folder");
+    let (home, server) = (home.path(), server_with_token());
+    let file = home.join("token");
+    let run = |file_holds: Option<&str>, variable: Option<&str>, mode| {
+        let options = [
+            "--server",
+            server.url(),
+            "classify",
+            "--circuit",
+            "a",
+            "hello",
+        ];
+        let mut command = command(home, &options.map(OsStr::new));
+        if let Some(text) = file_holds {
+            fs::write(&file, text).expect("ours");
+            fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("ours");
+            command.arg("--token-file").arg(&file);
+        }
+        if let Some(text) = variable {
+            command.env("CIPHERFORMER_TOKEN", text);
+        }
+        let error = refusal(&command.output().expect("it runs"));
+        assert!(
+            !error.contains("right") && !error.contains("wrong"),
+            "{error}"
+        );
+        error
+    };
+    assert!(run(None, None, 0).contains("refused: none came"));
+    assert!(run(Some("cft_wrong"), None, 0o600).contains("refused: another one came"));
+    for (file_holds, variable) in [
+        (Some("cft_right\n"), None),
+        (None, Some("cft_right")),
+        (Some("cft_right"), Some("cft_wrong")),
+    ] {
+        let error = run(file_holds, variable, 0o600);
+        assert!(error.contains("unusable manifest"), "it got in: {error}");
+    }
+    assert!(run(Some("cft_right"), None, 0o644).contains("chmod 600"));
+    assert!(run(Some("cft two"), None, 0o600).contains("one word"));
+    assert!(run(None, Some(""), 0).contains("one word"));
+    fs::remove_file(&file).expect("ours");
+    let options = [
+        "--server",
+        "http://server.example",
+        "classify",
+        "--circuit",
+        "a",
+        "hello",
+    ];
+    let mut clear = command(home, &options.map(OsStr::new));
+    let clear = clear.env("CIPHERFORMER_TOKEN", "cft_right").output();
+    let clear = refusal(&clear.expect("it runs"));
+    assert!(clear.contains("without TLS everybody"), "{clear}");
 }
 
 #[cfg(unix)]

@@ -33,7 +33,9 @@ mod wire;
 
 pub use encrypted::{Counters, Encrypted, PreparedCircuit};
 pub use error::FheError;
-pub use keys::{EvaluationKey, SecretKey, SeededEvaluationKey};
+pub use keys::{
+    Component, EvaluationKey, SECRET_KEY_NAME, SecretKey, SeededEvaluationKey, is_secret_key,
+};
 pub use linear::{add_constants, concat, linear, split};
 pub use lookup::PreparedTable;
 pub use lut::PreparedLut;
@@ -43,7 +45,7 @@ pub use ring::{
 };
 pub use scaled::scaled_lut;
 pub use state::{state_from_bytes, state_limit, state_to_bytes};
-pub use wire::{content_id, size_limit};
+pub use wire::{content_id, size_limit, type_name};
 
 /// LWE ciphertexts under the ring key's coefficients, dimension N: one value each.
 pub type Scalars = tfhe::core_crypto::prelude::LweCiphertextListOwned<u64>;

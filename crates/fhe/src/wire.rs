@@ -20,6 +20,9 @@ const CHECKSUM_BYTES: usize = 32;
 /// Stored secret keys are a few kilobytes.
 pub(crate) const SECRET_KEY_LIMIT: usize = 1 << 16;
 
+/// Versions and names come before this, after the checksum.
+const HEADER: usize = 256;
+
 /// Headers, lengths and the checksum take less than this.
 const OVERHEAD: usize = 2048;
 
@@ -31,6 +34,18 @@ pub fn size_limit(content: usize) -> usize {
 /// The name of some bytes: their SHA-256, in hexadecimal.
 pub fn content_id(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
+}
+
+/// The type name that the header of a key, ciphertext or session state carries.
+pub fn type_name(bytes: &[u8]) -> Option<&str> {
+    const PREFIX: &[u8] = b"cipherformer::";
+    let header = bytes.get(CHECKSUM_BYTES..)?;
+    let header = &header[..header.len().min(HEADER)];
+    let start = header.windows(PREFIX.len()).position(|at| at == PREFIX)?;
+    let name = header[start..]
+        .split(|&b| !b.is_ascii_alphanumeric() && b != b':')
+        .next();
+    std::str::from_utf8(name?).ok()
 }
 
 pub(crate) fn encode<T: Serialize + Versionize + Named>(object: &T) -> Vec<u8> {

@@ -11,7 +11,7 @@ use cipherformer_circuit::parameters::{
 use cipherformer_circuit::{Function, evaluate};
 use cipherformer_fhe::{
     Encrypted, EncryptedBag, EncryptedScores, EvaluationKey, FheError, PreparedCircuit, SecretKey,
-    SeededEvaluationKey, size_limit,
+    SeededEvaluationKey, is_secret_key, size_limit, type_name,
 };
 use common::{circuit, client};
 use proptest::prelude::*;
@@ -72,6 +72,20 @@ fn each_message_is_read_by_its_own_reader_only() {
             );
         }
     }
+}
+
+#[test]
+fn every_message_says_what_it_is() {
+    let names = ["EvaluationKey", "EncryptedBag", "EncryptedScores"];
+    for (bytes, name) in messages().all().into_iter().zip(names) {
+        assert_eq!(
+            type_name(bytes),
+            Some(format!("cipherformer::{name}").as_str())
+        );
+        assert!(!is_secret_key(bytes));
+    }
+    assert_eq!(type_name(b"cipherformer::EncryptedBag"), None);
+    assert_eq!(type_name(&[0; 1000]), None);
 }
 
 #[test]

@@ -13,6 +13,8 @@ pub enum ProblemKind {
     MethodNotAllowed,
     /// A path or query that does not say what it should.
     MalformedRequest,
+    /// No token came, or none that the server takes.
+    Unauthorized,
     /// The server has no circuit of that name.
     UnknownCircuit,
     /// The server has the circuit, but cannot load it.
@@ -70,6 +72,7 @@ impl ProblemKind {
     pub fn status(self) -> u16 {
         match self {
             Self::MalformedRequest => 400,
+            Self::Unauthorized => 401,
             Self::UnknownRoute
             | Self::UnknownCircuit
             | Self::UnknownKey
@@ -103,6 +106,7 @@ impl ProblemKind {
             Self::UnknownRoute => "There is nothing at this address",
             Self::MethodNotAllowed => "This address does not take this method",
             Self::MalformedRequest => "The request cannot be understood",
+            Self::Unauthorized => "A token is needed",
             Self::UnknownCircuit => "There is no such circuit",
             Self::CircuitUnavailable => "The circuit cannot be loaded",
             Self::StaleCircuit => "The circuit has changed",

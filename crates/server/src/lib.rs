@@ -5,7 +5,9 @@
 //!
 //! | module | what it does |
 //! |---|---|
+//! | `config` | what an operator decides: flags, variables, file |
 //! | `http` | routes, bodies, headers, problem documents; the only one that knows HTTP |
+//! | `tokens` | who may use the server |
 //! | `service` | what is done for a request, apart from HTTP |
 //! | `circuits` | the circuits on offer |
 //! | `owner` | whose request it is, and what belongs to whom |
@@ -18,6 +20,7 @@
 //! | `leave` | stopping what nobody waits for |
 //! | `metrics` | figures for the operator |
 //! | `log` | what the log looks like |
+//! | [`inspect`] | what a server has, for people |
 //!
 //! No secret key can be named here: `clippy.toml` forbids the type.
 
@@ -27,6 +30,7 @@ mod circuits;
 mod config;
 mod error;
 mod http;
+pub mod inspect;
 mod keys;
 mod leave;
 mod log;
@@ -36,14 +40,16 @@ mod schedule;
 mod service;
 mod sessions;
 mod store;
+mod tokens;
 mod watch;
 
 pub use config::{
-    CONNECTIONS, Config, DISK_MB, KEY_DAYS, KEY_MEMORY_MB, KEYS_PER_OWNER, QUEUE, SESSION_MINUTES,
-    SESSIONS, SHUTDOWN_SECONDS, WORKERS,
+    CONNECTIONS, CircuitConfig, Config, DISK_MB, KEY_DAYS, KEY_MEMORY_MB, KEYS_PER_OWNER, QUEUE,
+    SESSION_MINUTES, SESSIONS, SHUTDOWN_SECONDS, Settings, Sources, WORKERS,
 };
-pub use error::{ServerError, StartError};
-pub use http::{Running, Server};
+pub use error::{ConfigError, ServerError, StartError, TlsError, TokenError};
+pub use http::{Running, Server, Socket};
 pub use log::{LogFormat, subscriber};
 pub use owner::Owner;
 pub use store::Damage;
+pub use tokens::{TokenEntry, TokenFile};

@@ -1,39 +1,54 @@
 //! `cipherformer-server`: offers circuits to clients whose texts it cannot read.
 
+mod cli;
+
+use std::ffi::OsString;
 use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cipherformer_server::{Config, Server, subscriber};
-use clap::Parser;
+use cipherformer_server::{Config, ConfigError, Server, Settings, Sources, subscriber};
+use clap::{CommandFactory, FromArgMatches};
+use cli::{Arguments, Command};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
-
-/// Evaluates transformers on encrypted texts, without ever seeing the texts.
-#[derive(Parser)]
-#[command(version)]
-struct Options {
-    #[command(flatten)]
-    config: Config,
-}
 
 /// Threads for work that blocks, beside those that evaluate: one verifies, the others write uploads. More
 /// would each keep their own pool of freed memory, and keys are large.
 const BLOCKING_THREADS: usize = 3;
 
 fn main() -> ExitCode {
-    let options = Options::parse();
-    // Standard output is for the address alone, so that programs can wait for it.
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let colours = io::stderr().is_terminal();
-    subscriber(options.config.log_format, filter, colours, io::stderr).init();
-    match start(&options.config) {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    let sources = Sources::new(Arguments::command());
+    let given = sources.command().clone().get_matches_from(&arguments);
+    let given = Arguments::from_arg_matches(&given).unwrap_or_else(|error| error.exit());
+    let outcome = match given.command {
+        Some(Command::Tokens(command)) => cli::tokens(command),
+        Some(Command::Inspect(inspect)) => cli::inspect(&inspect),
+        None => match sources.read(&arguments) {
+            Err(ConfigError::Usage(error)) => error.exit(),
+            Err(error) => Err(error.into()),
+            Ok(settings) => serve(&settings),
+        },
+    };
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn serve(settings: &Settings) -> anyhow::Result<()> {
+    // Standard output is for the address alone, so that programs can wait for it.
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let colours = io::stderr().is_terminal();
+    subscriber(settings.config.log_format, filter, colours, io::stderr).init();
+    for warning in settings.warnings.iter().chain(&settings.config.warnings()) {
+        tracing::warn!("{warning}");
+    }
+    start(&settings.config)
 }
 
 fn start(config: &Config) -> anyhow::Result<()> {
@@ -52,12 +67,11 @@ async fn run(config: &Config) -> anyhow::Result<()> {
     let once = signals(1).context("cannot listen for signals")?;
     let twice = signals(2).context("cannot listen for signals")?;
     let server = Server::open(config)?;
-    let listener = Server::listen(config).await?;
-    let address = listener.local_addr()?;
-    writeln!(io::stdout(), "listening on http://{address}")?;
+    let socket = Server::listen(config).await?;
+    writeln!(io::stdout(), "listening on {}", socket.url())?;
     io::stdout().flush()?;
     tokio::select! {
-        done = server.serve(listener, once) => done?,
+        done = server.serve(socket, once) => done?,
         () = twice => tracing::warn!("told to stop a second time, so at once"),
     }
     tracing::info!("stopped");

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use cipherformer_client::PASSPHRASE_FILE;
 use clap::{Args, Parser, Subcommand};
 
 /// Has a server classify or continue texts that it never sees: they travel encrypted, and only you can
@@ -10,12 +11,24 @@ use clap::{Args, Parser, Subcommand};
 #[derive(Parser)]
 #[command(name = "cipherformer-client", version)]
 pub(crate) struct Arguments {
-    /// Where the server is: http://HOST:PORT
+    /// Where the server is: https://HOST:PORT, or http://HOST:PORT without TLS
     #[arg(long, global = true, value_name = "URL", env = "CIPHERFORMER_SERVER")]
     pub(crate) server: Option<String>,
+    /// Trust the certificates in this PEM file, and those that they signed, instead of this computer's list of
+    /// authorities
+    #[arg(long, global = true, value_name = "FILE", env = "CIPHERFORMER_CA")]
+    pub(crate) ca: Option<PathBuf>,
+    /// The file that holds the token the server asks for, or set CIPHERFORMER_TOKEN to the token itself; it is no
+    /// flag because other users can see command lines
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) token_file: Option<PathBuf>,
     /// Where your keys are kept [default: ~/.cipherformer]
     #[arg(long, global = true, value_name = "DIR", env = "CIPHERFORMER_HOME")]
     pub(crate) home: Option<PathBuf>,
+    /// A file whose first line is the passphrase of your secret keys; without it the terminal is asked where
+    /// keys have one. New keys are made under it
+    #[arg(long, global = true, value_name = "FILE", env = PASSPHRASE_FILE)]
+    pub(crate) passphrase_file: Option<PathBuf>,
     #[command(subcommand)]
     pub(crate) command: Command,
 }
@@ -26,8 +39,16 @@ pub(crate) enum Command {
     Classify(Classify),
     /// Continue a text letter by letter; makes and registers keys when missing
     Generate(Generate),
-    /// Make, show or delete the keys on this computer
+    /// Make, show, protect, rotate, revoke or delete the keys on this computer
     Keys(Keys),
+    /// Have the server delete all that you have left there: evaluation keys, sessions, parts of uploads
+    Forget {
+        /// Print one JSON object
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show all that you get from the server, and all that this computer keeps; never secret bits
+    Inspect(Inspect),
 }
 
 #[derive(Args)]
@@ -93,6 +114,9 @@ pub(crate) struct Keys {
 pub(crate) enum KeyAction {
     /// Make a secret key and its evaluation key
     Create {
+        /// Protect the secret key by a passphrase, which the terminal is asked for
+        #[arg(long)]
+        passphrase: bool,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
@@ -103,6 +127,24 @@ pub(crate) enum KeyAction {
         #[arg(long)]
         json: bool,
     },
-    /// Delete the keys from this computer; what is encrypted under them can never be opened again
+    /// Protect a secret key by a passphrase
+    Protect,
+    /// Keep a secret key without its passphrase from now on
+    Unprotect,
+    /// Make new keys in place of the old; with --server, also register them there and delete the old there
+    Rotate,
+    /// Have the server delete the evaluation key, and all sessions under it; the keys on this computer stay
+    Revoke,
+    /// Destroy the keys on this computer; what is encrypted under them can never be opened again
     Delete,
+}
+
+#[derive(Args)]
+pub(crate) struct Inspect {
+    /// Only this circuit
+    #[arg(long, value_name = "NAME")]
+    pub(crate) circuit: Option<String>,
+    /// Print one JSON object
+    #[arg(long)]
+    pub(crate) json: bool,
 }

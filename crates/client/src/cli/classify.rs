@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use cipherformer_client::{Bar, Classification, Client, ClientError, KeyHome, one_line};
+use cipherformer_client::{Bar, Classification, Client, ClientError, Endpoint, KeyHome, one_line};
 
 use super::arguments::Classify;
 use super::print;
@@ -15,22 +15,22 @@ use super::print;
 const SHOWN_CHARACTERS: usize = 60;
 
 pub(crate) async fn run(
-    server: &str,
+    server: Endpoint,
     home: KeyHome,
-    options: Classify,
+    options: &Classify,
 ) -> anyhow::Result<ExitCode> {
     let bar = Arc::new(Bar::default());
     let outcome = if options.text == OsStr::new("-") {
-        classify_lines(server, home, &bar, &options).await
+        classify_lines(server, home, &bar, options).await
     } else {
-        classify_argument(server, home, &bar, &options).await
+        classify_argument(server, home, &bar, options).await
     };
     bar.clear();
     outcome
 }
 
 async fn classify_argument(
-    server: &str,
+    server: Endpoint,
     home: KeyHome,
     bar: &Arc<Bar>,
     options: &Classify,
@@ -55,7 +55,7 @@ async fn classify_argument(
 /// A line that cannot be classified is reported and the others go on; a server that cannot be used
 /// ends it.
 async fn classify_lines(
-    server: &str,
+    server: Endpoint,
     home: KeyHome,
     bar: &Arc<Bar>,
     options: &Classify,

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use anyhow::{Context, bail};
-use cipherformer_client::{Bar, Client, ClientError, Generation, KeyHome, Sampling};
+use cipherformer_client::{Bar, Client, ClientError, Endpoint, Generation, KeyHome, Sampling};
 
 use super::arguments::Generate;
 use super::print;
@@ -14,18 +14,18 @@ use super::print;
 const INTERRUPTED: u8 = 130;
 
 pub(crate) async fn run(
-    server: &str,
+    server: Endpoint,
     home: KeyHome,
-    options: Generate,
+    options: &Generate,
 ) -> anyhow::Result<ExitCode> {
     let bar = Arc::new(Bar::default());
-    let outcome = generate_all(server, home, &bar, &options).await;
+    let outcome = generate_all(server, home, &bar, options).await;
     bar.clear();
     outcome
 }
 
 async fn generate_all(
-    server: &str,
+    server: Endpoint,
     home: KeyHome,
     bar: &Arc<Bar>,
     options: &Generate,

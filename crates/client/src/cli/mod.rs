@@ -2,14 +2,18 @@
 
 mod arguments;
 mod classify;
+mod forget;
 mod generate;
+mod inspect;
 mod keys;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
-use cipherformer_client::KeyHome;
+use cipherformer_client::{BearerToken, Endpoint, FileOrTerminal, KeyHome};
+use zeroize::Zeroizing;
 
 pub(crate) use arguments::Arguments;
 use arguments::Command;
@@ -30,16 +34,55 @@ pub(crate) async fn run(arguments: Arguments) -> ExitCode {
 }
 
 async fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
-    let home = KeyHome::new(home_folder(&arguments)?);
+    let home = home(&arguments)?;
     match arguments.command {
-        Command::Classify(options) => classify::run(&named(arguments.server)?, home, options).await,
-        Command::Generate(options) => generate::run(&named(arguments.server)?, home, options).await,
-        Command::Keys(options) => keys::run(&home, &options),
+        Command::Classify(ref options) => classify::run(endpoint(&arguments)?, home, options).await,
+        Command::Generate(ref options) => generate::run(endpoint(&arguments)?, home, options).await,
+        Command::Keys(ref options) => keys::run(&arguments, home, options).await,
+        Command::Forget { json } => forget::run(endpoint(&arguments)?, home, json).await,
+        Command::Inspect(ref options) => inspect::run(endpoint(&arguments)?, home, options).await,
     }
 }
 
-fn named(server: Option<String>) -> anyhow::Result<String> {
-    server.context("no server is named; pass --server http://HOST:PORT, or set CIPHERFORMER_SERVER")
+/// The keys' home; new keys are protected where a file says by what.
+fn home(arguments: &Arguments) -> anyhow::Result<KeyHome> {
+    let file = arguments.passphrase_file.clone();
+    let file = file.filter(|path| !path.as_os_str().is_empty());
+    let home = KeyHome::new(home_folder(arguments)?);
+    Ok(match &file {
+        Some(_) => home.protect_new_keys(),
+        None => home,
+    }
+    .with_passphrases(Arc::new(FileOrTerminal::new(file))))
+}
+
+/// The server that is meant, and how to talk to it.
+fn endpoint(arguments: &Arguments) -> anyhow::Result<Endpoint> {
+    let server = arguments.server.as_deref().context(
+        "no server is named; pass --server http://HOST:PORT, or set CIPHERFORMER_SERVER",
+    )?;
+    let mut endpoint = Endpoint::new(server);
+    if let Some(file) = &arguments.ca {
+        endpoint = endpoint.ca(file);
+    }
+    let token = match &arguments.token_file {
+        Some(file) => Some(BearerToken::read(file)?),
+        None => token_of_environment()?,
+    };
+    Ok(match token {
+        Some(token) => endpoint.token(token),
+        None => endpoint,
+    })
+}
+
+/// Other users cannot see variables, unlike arguments.
+fn token_of_environment() -> anyhow::Result<Option<BearerToken>> {
+    let Some(token) = std::env::var_os("CIPHERFORMER_TOKEN") else {
+        return Ok(None);
+    };
+    let token = Zeroizing::new(token.into_encoded_bytes());
+    let text = std::str::from_utf8(&token).unwrap_or_default(); // which is no token
+    Ok(Some(BearerToken::new(text)?))
 }
 
 fn home_folder(arguments: &Arguments) -> anyhow::Result<std::path::PathBuf> {

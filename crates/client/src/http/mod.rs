@@ -2,21 +2,23 @@
 
 mod body;
 mod events;
+mod keys;
 mod sessions;
+mod tls;
 mod upload;
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use cipherformer_circuit::Manifest;
-use cipherformer_protocol::{
-    CircuitList, EVENTS, EvaluationResult, KeyInfo, OCTETS, ProblemKind, routes,
-};
-use reqwest::header::{ACCEPT, CONTENT_TYPE};
+use cipherformer_protocol::{CircuitList, EVENTS, EvaluationResult, OCTETS, routes};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::{RequestBuilder, Response, StatusCode, Url, redirect};
 use serde::de::DeserializeOwned;
 
+use crate::bearer::BearerToken;
+use crate::endpoint::Endpoint;
 use crate::error::ClientError;
-use crate::keys::KeyRecord;
 use crate::observer::Observer;
 
 /// Lists, manifests and key descriptions.
@@ -36,21 +38,37 @@ pub(crate) struct Http {
 }
 
 impl Http {
-    pub(crate) fn new(server: &str) -> Result<Self, ClientError> {
-        let url = parse(server)?;
+    pub(crate) fn new(endpoint: &Endpoint) -> Result<Self, ClientError> {
+        let url = parse(&endpoint.url)?;
+        let (encrypted, loopback) = (url.scheme() == "https", is_loopback(&url));
+        if endpoint.token.is_some() && !encrypted && !loopback {
+            let url = endpoint.url.clone();
+            return Err(ClientError::TokenInClear { url });
+        }
+        let tls = match encrypted {
+            true => tls::authorities(endpoint.ca.as_deref())?,
+            false => tls::nobody(),
+        };
         let mut builder = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
+            .default_headers(headers(endpoint.token.as_ref()))
             .connect_timeout(CONNECT_TIMEOUT)
             .read_timeout(SILENCE_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
-            // A key goes where the user said, and nowhere else.
+            // A key, or a token, goes where the user said, and nowhere else.
             .redirect(redirect::Policy::none());
-        if is_loopback(&url) {
+        if loopback {
             builder = builder.no_proxy();
         }
         Ok(Self {
             base: url.as_str().trim_end_matches('/').to_owned(),
             client: builder.build().expect("the options above are valid"),
         })
+    }
+
+    /// The server's address, without a slash at its end.
+    pub(crate) fn base(&self) -> &str {
+        &self.base
     }
 
     pub(crate) async fn circuits(&self) -> Result<CircuitList, ClientError> {
@@ -67,15 +85,6 @@ impl Http {
         let response = self.send(self.get(&routes::vocabulary(name))).await?;
         let bytes = body::read(response, VOCABULARY_LIMIT, what, &self.base).await?;
         String::from_utf8(bytes).map_err(|error| ClientError::nonsense(what, error))
-    }
-
-    pub(crate) async fn knows_key(&self, key: &KeyRecord) -> Result<bool, ClientError> {
-        let answer: Result<KeyInfo, _> = self.json(&routes::key(&key.id), "key description").await;
-        match answer {
-            Ok(_) => Ok(true),
-            Err(error) if error.problem() == Some(ProblemKind::UnknownKey) => Ok(false),
-            Err(error) => Err(error),
-        }
     }
 
     /// Has encrypted inputs evaluated; the output may have `limit` bytes.
@@ -120,6 +129,9 @@ impl Http {
     /// Sends a request; any answer but a success is an error.
     async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
         let response = request.send().await.map_err(|error| {
+            if let Some(refusal) = tls::refusal(&self.base, &error) {
+                return refusal;
+            }
             let (url, reason) = (self.base.clone(), body::cause(&error));
             if error.is_connect() {
                 ClientError::NoServer { url, reason }
@@ -137,6 +149,19 @@ impl Http {
     }
 }
 
+/// What is sent with every request: the token, if there is one, and shown by no `Debug`. Its bytes are overwritten with
+/// the last copy; those that the connection has sent are not.
+fn headers(token: Option<&BearerToken>) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    if let Some(token) = token {
+        let bytes = Bytes::from_owner(token.header());
+        let mut value = HeaderValue::from_maybe_shared(bytes).expect("tokens are printable");
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    headers
+}
+
 fn parse(server: &str) -> Result<Url, ClientError> {
     let bad = |reason: String| ClientError::ServerUrl {
         url: server.to_owned(),
@@ -144,12 +169,8 @@ fn parse(server: &str) -> Result<Url, ClientError> {
     };
     let url = Url::parse(server).map_err(|error| bad(error.to_string()))?;
     match url.scheme() {
-        "http" => {}
-        "https" => {
-            let reason = "this build speaks no TLS, use a tunnel or a proxy on this computer";
-            return Err(bad(reason.to_owned()));
-        }
-        other => return Err(bad(format!("{other:?} is not http"))),
+        "http" | "https" => {}
+        other => return Err(bad(format!("{other:?} is neither http nor https"))),
     }
     let extra = url.query().is_some() || url.fragment().is_some();
     if extra || !url.username().is_empty() || url.password().is_some() {
@@ -175,16 +196,37 @@ mod tests {
             "http://localhost/",
             "http://a.b/c/",
             "http://[::1]:1",
+            "https://a",
+            "https://[::1]:1/b/",
         ] {
             assert!(parse(url).is_ok(), "{url}");
         }
-        for url in ["", "127.0.0.1:80", "localhost:80", "https://a", "ftp://a"] {
+        for url in ["", "127.0.0.1:80", "localhost:80", "ftp://a"] {
             let error = parse(url).expect_err(url).to_string();
             assert!(error.contains("http://HOST:PORT"), "{error}");
         }
-        for url in ["http://", "http://a?b", "http://a#b", "http://me:pw@a"] {
+        for url in ["http://", "http://a?b", "http://a#b", "https://me:pw@a"] {
             assert!(parse(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn a_token_does_not_travel_in_the_clear() {
+        let token = BearerToken::new("cft_x").expect("a token");
+        for (url, refused) in [
+            ("http://10.0.0.1", true),
+            ("http://localhost.example", true),
+            ("http://127.0.0.1:8", false),
+            ("http://localhost", false),
+        ] {
+            match Http::new(&Endpoint::new(url).token(token.clone())) {
+                Ok(_) => assert!(!refused, "{url}"),
+                Err(error) => assert!(refused && error.to_string().contains("https://"), "{error}"),
+            }
+        }
+        let headers = headers(Some(&token));
+        assert_eq!(headers[AUTHORIZATION], "Bearer cft_x");
+        assert!(!format!("{headers:?}").contains("cft_x"));
     }
 
     #[test]

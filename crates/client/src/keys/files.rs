@@ -3,11 +3,13 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use zeroize::Zeroizing;
 
 use crate::error::ClientError;
+
+/// Names of files that are being written begin with this.
+pub(super) const UNFINISHED: &str = ".unfinished-";
 
 /// Makes an error of an I/O error: `.map_err(fault("read", path))`.
 pub(super) fn fault(action: &'static str, path: &Path) -> impl Fn(io::Error) -> ClientError {
@@ -41,6 +43,40 @@ pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
     write().map_err(fault("write", path))
 }
 
+/// Replaces a file, or makes it: readers see the old content or the new, whatever happens meanwhile.
+pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<(), ClientError> {
+    let folder = path.parent().unwrap_or(path);
+    let write = || {
+        // Temporary files are for the owner's eyes only.
+        let mut file = tempfile::Builder::new()
+            .prefix(UNFINISHED)
+            .tempfile_in(folder)?;
+        file.write_all(bytes)?;
+        file.as_file().sync_all()?;
+        file.persist(path).map_err(|error| error.error)
+    };
+    write().map_err(fault("write", path))?;
+    sync_folder(folder)
+}
+
+/// Overwrites a file with zeros, then removes it; `false` if there was none.
+///
+/// Where writing in place is what the file system does, the bytes are gone from the disk. A file system that
+/// copies on write or keeps snapshots, a disk that moves worn blocks, and backups may keep them.
+pub(super) fn shred(path: &Path) -> Result<bool, ClientError> {
+    let overwrite = || {
+        let mut file = OpenOptions::new().write(true).open(path)?;
+        let length = file.metadata()?.len();
+        io::copy(&mut io::repeat(0).take(length), &mut file)?;
+        file.sync_all()
+    };
+    match overwrite() {
+        Ok(()) => remove(path),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(fault("overwrite", path)(error)),
+    }
+}
+
 /// Writes a folder's list of names through to the disk.
 pub(super) fn sync_folder(path: &Path) -> Result<(), ClientError> {
     if cfg!(unix) {
@@ -55,21 +91,39 @@ pub(super) fn read(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, Clie
     read_file(open(path)?, path, limit)
 }
 
+/// Reads at most so many bytes of a file, or of a pipe. The memory is overwritten when dropped.
+pub(super) fn read_stream(path: &Path, most: usize) -> Result<Zeroizing<Vec<u8>>, ClientError> {
+    let mut bytes = Zeroizing::new(Vec::with_capacity(most + 1));
+    let file = File::open(path).map_err(fault("read", path))?;
+    file.take(most as u64)
+        .read_to_end(&mut bytes)
+        .map_err(fault("read", path))?;
+    Ok(bytes)
+}
+
 /// Reads a file that nobody but its owner may read.
 pub(super) fn read_private(path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>, ClientError> {
     let file = open(path)?;
-    #[cfg(unix)]
-    {
-        let metadata = file.metadata().map_err(fault("read", path))?;
-        let mode = std::os::unix::fs::MetadataExt::mode(&metadata) & 0o777;
-        if mode & 0o077 != 0 {
-            return Err(ClientError::ExposedKey {
-                path: path.to_owned(),
-                mode,
-            });
-        }
+    let metadata = file.metadata().map_err(fault("read", path))?;
+    match mode(&metadata) {
+        Some(mode) if mode & 0o077 != 0 => Err(ClientError::ExposedKey {
+            path: path.to_owned(),
+            mode,
+        }),
+        _ => read_file(file, path, limit),
     }
-    read_file(file, path, limit)
+}
+
+/// A file's permission bits, where files have any.
+#[cfg(unix)]
+pub(super) fn mode(metadata: &fs::Metadata) -> Option<u32> {
+    Some(std::os::unix::fs::MetadataExt::mode(metadata) & 0o777)
+}
+
+/// A file's permission bits, where files have any.
+#[cfg(not(unix))]
+pub(super) fn mode(_: &fs::Metadata) -> Option<u32> {
+    None
 }
 
 /// Removes a file; `false` if there was none.
@@ -86,12 +140,6 @@ pub(super) fn damaged(path: &Path, reason: impl ToString) -> ClientError {
         path: path.to_owned(),
         reason: reason.to_string(),
     }
-}
-
-/// Now, as RFC 3339 in UTC, to the second.
-pub(super) fn now() -> String {
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH);
-    rfc3339(since_epoch.map_or(0, |time| time.as_secs()))
 }
 
 fn open(path: &Path) -> Result<File, ClientError> {
@@ -112,32 +160,4 @@ fn read_file(file: File, path: &Path, limit: usize) -> Result<Zeroizing<Vec<u8>>
         .read_to_end(&mut bytes)
         .map_err(fault("read", path))?;
     Ok(bytes)
-}
-
-/// Days to a date as in H. Hinnant, "chrono-compatible low-level date algorithms": years begin in
-/// March, so that the leap day is the last.
-fn rfc3339(seconds: u64) -> String {
-    let (days, time) = (seconds / 86_400 + 719_468, seconds % 86_400);
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = (shifted_month + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + u64::from(month <= 2);
-    let (hour, minute, second) = (time / 3600, time / 60 % 60, time % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}Z")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn dates_are_those_of_the_calendar() {
-        assert_eq!(rfc3339(0), "1970-01-01T00:00:00Z");
-        assert_eq!(rfc3339(951_827_696), "2000-02-29T12:34:56Z");
-        assert_eq!(rfc3339(1_767_225_599), "2025-12-31T23:59:59Z");
-    }
 }

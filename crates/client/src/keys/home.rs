@@ -1,38 +1,41 @@
 //! The folder that holds a user's keys.
 
-use std::fs::{self, File};
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::fs::{File, TryLockError};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use cipherformer_circuit::ParameterSet;
-use cipherformer_fhe::{SecretKey, SeededEvaluationKey, content_id, size_limit};
-use cipherformer_protocol::KeyId;
 
-use super::files::{self, damaged, fault};
-use super::{KeyRecord, Keys};
+use super::asked::Asked;
+use super::files::{self, fault};
+use super::pair::Pair;
+use super::passphrase::{FileOrTerminal, Passphrases};
+use super::{KeyRecord, Keys, sealed};
 use crate::error::ClientError;
-use crate::observer::{Activity, Observer};
-
-const SECRET: &str = "secret.key";
-const EVALUATION: &str = "evaluation.key";
-const RECORD: &str = "key.json";
-
-/// Stored secret keys and records are a few kilobytes.
-const SMALL_FILE_LIMIT: usize = 1 << 16;
+use crate::observer::Observer;
 
 /// The folder that holds a user's keys, one pair per parameter set.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct KeyHome {
-    folder: PathBuf,
-    insecure_allowed: bool,
+    pub(super) folder: PathBuf,
+    pub(super) insecure_allowed: bool,
+    pub(super) asked: Asked,
+    pub(super) protect_new: bool,
+    /// Tests take a smaller one than users get.
+    pub(super) work_factor: u8,
 }
 
 impl KeyHome {
-    /// Keys under this folder, which is made when the first key is.
+    /// Keys under this folder, which is made when the first key is. Passphrases, where keys have any, come from
+    /// the file that the environment names, or from the terminal.
     pub fn new(folder: impl Into<PathBuf>) -> Self {
         Self {
             folder: folder.into(),
             insecure_allowed: false,
+            asked: Asked::new(Arc::new(FileOrTerminal::from_environment())),
+            protect_new: false,
+            work_factor: sealed::WORK_FACTOR,
         }
     }
 
@@ -42,32 +45,64 @@ impl KeyHome {
         self
     }
 
+    /// Gets passphrases from elsewhere.
+    pub fn with_passphrases(mut self, source: Arc<dyn Passphrases>) -> Self {
+        self.asked = Asked::new(source);
+        self
+    }
+
+    /// Protects secret keys that are made from now on by a passphrase.
+    pub fn protect_new_keys(mut self) -> Self {
+        self.protect_new = true;
+        self
+    }
+
     /// Where the keys of this parameter set are, or would be.
     pub fn folder(&self, parameters: &ParameterSet) -> PathBuf {
-        self.keys_folder().join(parameters.name)
+        self.pair(parameters).0
     }
 
-    /// Reads and checks the keys of this parameter set, if there are any: 31 or 40 MB.
+    /// Reads and checks the keys of this parameter set, if there are any: 14 or 40 MB. Asks for the passphrase
+    /// if they have one.
     ///
     /// # Errors
-    /// Files that cannot be read, are damaged or missing, or that others may read.
+    /// Files that cannot be read, are damaged or missing, or that others may read; a wrong passphrase.
     pub fn load(&self, parameters: &'static ParameterSet) -> Result<Option<Keys>, ClientError> {
-        let folder = self.folder(parameters);
-        if !any_file(&folder)? {
-            return Ok(None);
+        let keys = self.read(parameters, |pair, record| {
+            Ok(Keys {
+                folder: pair.0.clone(),
+                record: record.clone(),
+                secret: pair.open(record, parameters, &self.asked)?.1,
+                evaluation: pair.evaluation(record, parameters)?,
+            })
+        })?;
+        if let Some(keys) = &keys {
+            // Not before the form that counts was opened: the other might be the last one that can be.
+            self.remove_leftover(parameters, &keys.record)?;
         }
-        let record = load_record(&folder.join(RECORD), parameters)?;
-        let secret = load_secret(&folder.join(SECRET), parameters, &record)?;
-        let evaluation = load_evaluation(&folder.join(EVALUATION), parameters, &record)?;
-        Ok(Some(Keys {
-            folder,
-            record,
-            secret,
-            evaluation,
-        }))
+        Ok(keys)
     }
 
-    /// Makes new keys: a few seconds on all cores, and 31 or 40 MB of disk.
+    /// What may be shown of the keys of this parameter set, if there are any. They are read and checked as
+    /// [`KeyHome::load`] does, but for what is under a passphrase: nobody is asked for it.
+    ///
+    /// # Errors
+    /// As [`KeyHome::load`].
+    pub fn check(
+        &self,
+        parameters: &'static ParameterSet,
+    ) -> Result<Option<KeyRecord>, ClientError> {
+        self.read(parameters, |pair, record| {
+            match record.protected {
+                true => pair.check_sealed(record)?,
+                false => drop(pair.open(record, parameters, &self.asked)?),
+            }
+            pair.evaluation(record, parameters)?;
+            Ok(record.clone())
+        })
+    }
+
+    /// Makes new keys: a second on all cores, and 14 or 40 MB of disk.
     ///
     /// # Errors
     /// Keys that are there already, or a folder that cannot be written.
@@ -77,11 +112,12 @@ impl KeyHome {
         observer: &dyn Observer,
     ) -> Result<Keys, ClientError> {
         let _lock = self.lock(parameters)?;
-        let folder = self.folder(parameters);
-        if any_file(&folder)? {
-            return Err(ClientError::KeysExist { folder });
+        self.settle(parameters)?;
+        let pair = self.pair(parameters);
+        if pair.exists()? {
+            return Err(ClientError::KeysExist { folder: pair.0 });
         }
-        self.make(parameters, observer)
+        self.make_first(parameters, observer)
     }
 
     /// The keys there are, or new ones. Two processes that ask at once get the same.
@@ -93,181 +129,100 @@ impl KeyHome {
         parameters: &'static ParameterSet,
         observer: &dyn Observer,
     ) -> Result<Keys, ClientError> {
-        if let Some(keys) = self.load(parameters)? {
-            return Ok(keys);
-        }
-        let _lock = self.lock(parameters)?;
-        match self.load(parameters)? {
-            Some(keys) => Ok(keys), // another process made them while this one waited
-            None => self.make(parameters, observer),
+        loop {
+            if let Some(keys) = self.load(parameters)? {
+                return Ok(keys);
+            }
+            let _lock = self.lock(parameters)?;
+            self.settle(parameters)?;
+            // Another process may have made them while this one waited.
+            if !self.pair(parameters).exists()? {
+                return self.make_first(parameters, observer);
+            }
         }
     }
 
-    /// Deletes the keys of this parameter set, damaged or not; returns the files that are gone.
+    /// Destroys the keys of this parameter set, damaged or not; returns the files that are gone.
     ///
     /// # Errors
-    /// No keys, or files that cannot be deleted.
+    /// No keys, or files that cannot be overwritten and deleted.
     pub fn delete(&self, parameters: &'static ParameterSet) -> Result<Vec<PathBuf>, ClientError> {
-        let folder = self.folder(parameters);
-        if !any_file(&folder)? {
-            return Err(ClientError::NoKeys { folder });
+        let pair = self.pair(parameters);
+        let there = pair.exists()? || self.was_interrupted(parameters)?;
+        if !there {
+            return Err(ClientError::NoKeys { folder: pair.0 });
         }
         let _lock = self.lock(parameters)?;
-        let mut gone = Vec::new();
-        // The record first: without it, readers do not take the rest for damaged keys.
-        for path in [RECORD, SECRET, EVALUATION].map(|name| folder.join(name)) {
-            if files::remove(&path)? {
-                gone.push(path);
-            }
-        }
-        // It stays if the user put something else there.
-        let _ = fs::remove_dir(&folder);
+        self.settle(parameters)?;
+        let gone = pair.destroy()?;
         files::sync_folder(&self.keys_folder())?;
         Ok(gone)
     }
 
-    /// Makes keys; the caller holds the lock and has seen that there are none.
-    fn make(
+    /// What `read` makes of the pair, if there is one. If another process changes the pair meanwhile, it is
+    /// read again.
+    fn read<T>(
         &self,
         parameters: &'static ParameterSet,
-        observer: &dyn Observer,
-    ) -> Result<Keys, ClientError> {
-        if parameters.security_bits == 0 && !self.insecure_allowed {
-            return Err(ClientError::InsecureParameters {
-                name: parameters.name,
-            });
-        }
-        let unfinished = self.unfinished_folder(parameters)?;
-        let step = |part| observer.on(Activity::MakingKeys { part });
-        step("secret key");
-        let secret = SecretKey::generate(parameters);
-        let evaluation: Arc<[u8]> = SeededEvaluationKey::generate(&secret, step)
-            .to_bytes()
-            .into();
-        let record = write_all(unfinished.path(), &secret, &evaluation)?;
-        let folder = self.folder(parameters);
-        // Fails if there is anything in the target, so that no key is overwritten.
-        fs::rename(unfinished.path(), &folder).map_err(fault("create", &folder))?;
-        let _ = unfinished.keep();
-        files::sync_folder(&self.keys_folder())?;
-        observer.on(Activity::Idle);
-        Ok(Keys {
-            folder,
-            record,
-            secret,
-            evaluation,
-        })
-    }
-
-    /// A folder for keys in the making; removes what an interrupted process left behind.
-    fn unfinished_folder(
-        &self,
-        parameters: &ParameterSet,
-    ) -> Result<tempfile::TempDir, ClientError> {
-        let keys = self.keys_folder();
-        let prefix = format!(".unfinished-{}-", parameters.name);
-        let entries = fs::read_dir(&keys).map_err(fault("read", &keys))?;
-        for entry in entries.flatten() {
-            if entry.file_name().to_string_lossy().starts_with(&prefix) {
-                let _ = fs::remove_dir_all(entry.path());
+        read: impl Fn(&Pair, &KeyRecord) -> Result<T, ClientError>,
+    ) -> Result<Option<T>, ClientError> {
+        let pair = self.pair(parameters);
+        loop {
+            self.settle_if_interrupted(parameters)?;
+            if !pair.exists()? {
+                return Ok(None);
+            }
+            let before = pair.stamp();
+            let record = pair.record(parameters);
+            let outcome = record.and_then(|record| read(&pair, &record));
+            if pair.stamp() == before {
+                return outcome.map(Some);
             }
         }
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(&prefix);
-        #[cfg(unix)]
-        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700));
-        builder
-            .tempdir_in(&keys)
-            .map_err(fault("create a folder in", &keys))
     }
 
-    /// Keeps other processes from making or deleting keys of this set until dropped.
-    fn lock(&self, parameters: &ParameterSet) -> Result<File, ClientError> {
+    /// Keeps other processes from making, changing or deleting keys of this set until dropped.
+    pub(super) fn lock(&self, parameters: &ParameterSet) -> Result<File, ClientError> {
+        self.lock_by_name(parameters.name)
+    }
+
+    /// The same, unless another process has it.
+    pub(super) fn try_lock(&self, parameters: &ParameterSet) -> Result<Option<File>, ClientError> {
+        let (path, file) = self.lock_file(parameters.name)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Some(file)),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(fault("lock", &path)(error)),
+        }
+    }
+
+    pub(super) fn lock_by_name(&self, name: &str) -> Result<File, ClientError> {
+        let (path, file) = self.lock_file(name)?;
+        file.lock().map_err(fault("lock", &path))?;
+        Ok(file)
+    }
+
+    fn lock_file(&self, name: &str) -> Result<(PathBuf, File), ClientError> {
         let keys = self.keys_folder();
         files::make_folder(&keys)?;
-        let path = keys.join(format!("{}.lock", parameters.name));
-        let lock = || {
-            let file = File::create(&path)?;
-            file.lock()?;
-            Ok(file)
-        };
-        lock().map_err(fault("lock", &path))
+        let path = keys.join(format!("{name}.lock"));
+        let file = File::create(&path).map_err(fault("lock", &path))?;
+        Ok((path, file))
     }
 
-    fn keys_folder(&self) -> PathBuf {
+    pub(super) fn pair(&self, parameters: &ParameterSet) -> Pair {
+        Pair(self.keys_folder().join(parameters.name))
+    }
+
+    pub(super) fn keys_folder(&self) -> PathBuf {
         self.folder.join("keys")
     }
 }
 
-fn any_file(folder: &Path) -> Result<bool, ClientError> {
-    for path in [SECRET, EVALUATION, RECORD].map(|name| folder.join(name)) {
-        if path.try_exists().map_err(fault("read", &path))? {
-            return Ok(true);
-        }
+impl fmt::Debug for KeyHome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyHome")
+            .field("folder", &self.folder)
+            .finish_non_exhaustive()
     }
-    Ok(false)
 }
-
-fn write_all(
-    folder: &Path,
-    secret: &SecretKey,
-    evaluation: &[u8],
-) -> Result<KeyRecord, ClientError> {
-    let secret_bytes = secret.to_bytes();
-    let record = KeyRecord {
-        id: KeyId::of(evaluation),
-        parameter_set: secret.parameters().name.to_owned(),
-        secret_key_bytes: secret_bytes.len() as u64,
-        secret_key_sha256: content_id(&secret_bytes),
-        evaluation_key_bytes: evaluation.len() as u64,
-        created: files::now(),
-    };
-    let mut json = serde_json::to_vec_pretty(&record).expect("plain data");
-    json.push(b'\n');
-    files::write_new(&folder.join(EVALUATION), evaluation)?;
-    files::write_new(&folder.join(RECORD), &json)?;
-    files::write_new(&folder.join(SECRET), &secret_bytes)?;
-    files::sync_folder(folder)?;
-    Ok(record)
-}
-
-fn load_record(path: &Path, parameters: &ParameterSet) -> Result<KeyRecord, ClientError> {
-    let json = files::read(path, SMALL_FILE_LIMIT)?;
-    let record: KeyRecord =
-        serde_json::from_slice(&json).map_err(|error| damaged(path, error.to_string()))?;
-    if record.parameter_set != parameters.name {
-        return Err(damaged(path, "it names another parameter set"));
-    }
-    Ok(record)
-}
-
-fn load_secret(
-    path: &Path,
-    parameters: &'static ParameterSet,
-    record: &KeyRecord,
-) -> Result<SecretKey, ClientError> {
-    let bytes = files::read_private(path, SMALL_FILE_LIMIT)?;
-    let secret = SecretKey::from_bytes(&bytes).map_err(|error| damaged(path, error.to_string()))?;
-    if secret.parameters() != parameters {
-        return Err(damaged(path, "it is of another parameter set"));
-    }
-    if content_id(&bytes) != record.secret_key_sha256 {
-        return Err(damaged(path, format!("it is not the key of {RECORD}")));
-    }
-    Ok(secret)
-}
-
-fn load_evaluation(
-    path: &Path,
-    parameters: &ParameterSet,
-    record: &KeyRecord,
-) -> Result<Arc<[u8]>, ClientError> {
-    let bytes = files::read(path, size_limit(parameters.evaluation_key_bytes()))?;
-    if KeyId::of(&bytes) != record.id {
-        return Err(damaged(path, format!("it is not the key of {RECORD}")));
-    }
-    Ok(bytes.as_slice().into())
-}
-
-#[cfg(all(test, unix))]
-mod tests;

@@ -1,11 +1,34 @@
 //! The keys of one user, on disk.
 //!
-//! `HOME/keys/PARAMETER_SET/` holds `secret.key` (mode 0600), `evaluation.key` and `key.json`. The
-//! folder is made under another name, written to disk, and renamed when complete: half-made keys
-//! are never visible, and no key is ever overwritten.
+//! ```text
+//! HOME/registrations.json          which keys were registered with which servers
+//! HOME/keys/SET/                   the pair of parameter set SET
+//!     key.json                     what may be shown of it
+//!     secret.key                   the secret key (mode 0600), or instead of it
+//!     secret.key.age               the same under a passphrase
+//!     evaluation.key               what servers get
+//! HOME/keys/.next-SET/             a new pair that is about to take the place of SET
+//! HOME/keys/.retired-SET/          the pair whose place it took, about to be destroyed
+//! ```
+//!
+//! A pair's folder is made under another name, written to disk, and renamed when complete: half-made keys
+//! are never visible, and no key is ever overwritten. `key.json` says which of the two forms of the secret key
+//! counts; the other, if a process died before it was removed, goes when the keys are used next.
 
+mod asked;
+mod dates;
 mod files;
 mod home;
+mod look;
+mod make;
+mod pair;
+mod passphrase;
+mod protect;
+mod registrations;
+mod rotate;
+mod sealed;
+#[cfg(all(test, unix))]
+mod tests;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,6 +39,9 @@ use cipherformer_protocol::KeyId;
 use serde::{Deserialize, Serialize};
 
 pub use home::KeyHome;
+pub use look::{FileLook, HomeLook, PairLook};
+pub use passphrase::{FileOrTerminal, PASSPHRASE_FILE, Passphrase, PassphraseError, Passphrases};
+pub use rotate::Rotation;
 
 /// What `key.json` says of the two keys beside it. Nothing here is secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,10 +50,14 @@ pub struct KeyRecord {
     pub id: KeyId,
     /// The parameter set of both keys.
     pub parameter_set: String,
-    /// Size of the secret key's file.
+    /// Whether a passphrase protects the secret key.
+    #[serde(default)]
+    pub protected: bool,
+    /// Size of the secret key's file without a passphrase.
     pub secret_key_bytes: u64,
-    /// SHA-256 of the secret key's file, so that keys of two pairs cannot be mixed up. The key has
-    /// far too many bits for anybody to find it from its hash.
+    /// SHA-256 of the secret key's file without a passphrase, so that keys of two pairs cannot be mixed up. The
+    /// key has far too many bits for anybody to find it from its hash; so the hash does not help to try
+    /// passphrases either: each has to go through scrypt before there is a key to hash.
     pub secret_key_sha256: String,
     /// Size of the evaluation key as sent.
     pub evaluation_key_bytes: u64,

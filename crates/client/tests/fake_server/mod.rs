@@ -10,6 +10,8 @@ pub(crate) struct Request {
     pub(crate) method: String,
     /// Path and query.
     pub(crate) path: String,
+    /// What the header of that name says; empty without one.
+    pub(crate) authorization: String,
     pub(crate) body: Vec<u8>,
 }
 
@@ -130,11 +132,14 @@ fn read(stream: &TcpStream) -> Request {
         line.trim_end().to_owned()
     };
     let first = line();
-    let mut length = 0;
+    let (mut length, mut authorization) = (0, String::new());
     loop {
-        let header = line().to_ascii_lowercase();
-        if let Some(value) = header.strip_prefix("content-length:") {
-            length = value.trim().parse().unwrap_or(0);
+        let header = line();
+        let (name, value) = header.split_once(':').unwrap_or_default();
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => length = value.trim().parse().unwrap_or(0),
+            "authorization" => value.trim().clone_into(&mut authorization),
+            _ => {}
         }
         if header.is_empty() {
             break;
@@ -146,6 +151,7 @@ fn read(stream: &TcpStream) -> Request {
     Request {
         method: words.next().unwrap_or_default(),
         path: words.next().unwrap_or_default(),
+        authorization,
         body,
     }
 }

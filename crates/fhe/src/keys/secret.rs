@@ -16,6 +16,14 @@ use crate::{Packed, Scalars};
 
 const WHAT: &str = "secret key";
 
+/// The type name that every stored secret key carries, and nothing else.
+pub const SECRET_KEY_NAME: &str = "cipherformer::SecretKey";
+
+/// Whether the bytes are a secret key: for whoever has to show that none is there, without holding one.
+pub fn is_secret_key(bytes: &[u8]) -> bool {
+    SecretKey::from_bytes(bytes).is_ok()
+}
+
 /// The ring key and the small LWE key, binary; overwritten with zeros when dropped.
 pub struct SecretKey {
     parameters: &'static ParameterSet,
@@ -39,7 +47,7 @@ enum StoredSecretKeyVersions {
 }
 
 impl tfhe::named::Named for StoredSecretKey {
-    const NAME: &'static str = "cipherformer::SecretKey";
+    const NAME: &'static str = SECRET_KEY_NAME;
 }
 
 impl Zeroize for StoredSecretKey {
@@ -281,6 +289,9 @@ mod tests {
         }
         assert!(SecretKey::from_bytes(&bytes[..bytes.len() / 2]).is_err());
         assert!(SecretKey::from_bytes(&[]).is_err());
+        assert!(is_secret_key(&bytes) && !is_secret_key(&bytes[1..]));
+        let name = SECRET_KEY_NAME.as_bytes();
+        assert!(bytes.windows(name.len()).any(|window| window == name));
     }
 
     #[test]

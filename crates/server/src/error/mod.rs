@@ -1,6 +1,9 @@
 //! Errors, sorted by who is to blame, and the problem documents they become.
 
+mod config;
 mod start;
+mod tls;
+mod tokens;
 
 use cipherformer_circuit::InputKind;
 use cipherformer_fhe::FheError;
@@ -8,8 +11,11 @@ use cipherformer_protocol::{KeyId, Problem, ProblemKind, routes};
 
 use crate::metrics::TurnedAway;
 
+pub use config::ConfigError;
 pub use start::StartError;
 pub(crate) use start::UnusableCircuit;
+pub use tls::TlsError;
+pub use tokens::TokenError;
 
 /// When a server that stops may be back: about as long as a restart takes.
 const SHUTDOWN_SECONDS: u64 = 5;
@@ -204,6 +210,23 @@ pub enum ServerError {
     #[error("{0}")]
     Input(FheError),
 
+    /// Tokens are asked for, and none came.
+    #[error(
+        "this server asks for a token; get one from its operator and pass it with --token-file"
+    )]
+    NoToken,
+    /// A token came that is not on the list.
+    #[error(
+        "this server does not know the token, or not any more; ask its operator for another one"
+    )]
+    WrongToken,
+    /// A token came too late.
+    #[error("the token expired on {when}; ask the server's operator for another one")]
+    ExpiredToken {
+        /// When it did.
+        when: String,
+    },
+
     // The operator has to act, or the client to wait.
     /// The queue of evaluations is full, or as many keys are being uploaded as may be.
     #[error("the server has as much work waiting as it accepts; try again in {seconds} seconds")]
@@ -318,6 +341,7 @@ impl ServerError {
             Self::BudgetExhausted { .. } => Kind::BudgetExhausted,
             Self::ShuttingDown => Kind::ShuttingDown,
             Self::NotReady { .. } => Kind::NotReady,
+            Self::NoToken | Self::WrongToken | Self::ExpiredToken { .. } => Kind::Unauthorized,
             Self::CircuitUnavailable { .. } => Kind::CircuitUnavailable,
             Self::StorageFull => Kind::StorageFull,
             Self::StorageUnavailable => Kind::StorageUnavailable,
@@ -354,6 +378,9 @@ impl ServerError {
                 Some(TurnedAway::Sessions)
             }
             Self::BudgetExhausted { .. } => Some(TurnedAway::Budget),
+            Self::NoToken | Self::WrongToken | Self::ExpiredToken { .. } => {
+                Some(TurnedAway::Unauthorized)
+            }
             Self::ShuttingDown => Some(TurnedAway::ShuttingDown),
             _ => None,
         }

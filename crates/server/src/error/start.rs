@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use cipherformer_circuit::CircuitError;
 use cipherformer_fhe::FheError;
 
+use crate::error::{TlsError, TokenError};
+
 /// Why a server cannot start. Always for its operator to solve.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
@@ -71,6 +73,12 @@ pub enum StartError {
         /// Its version.
         version: i64,
     },
+    /// TLS cannot be spoken.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The file of tokens cannot be used.
+    #[error(transparent)]
+    Tokens(#[from] TokenError),
     /// Another server uses the data directory.
     #[error(
         "another server uses the data directory {path}; stop it, or pass another one with --data-dir"

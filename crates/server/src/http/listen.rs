@@ -6,7 +6,6 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use axum::serve::Listener;
-use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout_at};
@@ -15,19 +14,18 @@ use crate::config::Config;
 use crate::error::StartError;
 use crate::http::Server;
 use crate::http::connections::Connections;
+use crate::http::socket::Socket;
 
 /// How often old sessions, keys and uploads are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
 
 impl Server {
-    /// Takes the configured address.
+    /// Takes the configured address, under TLS if a certificate is configured.
     ///
     /// # Errors
-    /// An address that cannot be listened on.
-    pub async fn listen(config: &Config) -> Result<TcpListener, StartError> {
-        let address = config.listen;
-        let listener = TcpListener::bind(address).await;
-        listener.map_err(|source| StartError::Listen { address, source })
+    /// An address that cannot be listened on, or a certificate or key that cannot be used.
+    pub async fn listen(config: &Config) -> Result<Socket, StartError> {
+        Socket::open(config).await
     }
 
     /// Serves until `shutdown` is ready, then stops in order, within the configured time.
@@ -75,20 +73,17 @@ impl Server {
     /// As [`Server::open`] and [`Server::listen`].
     pub async fn start(config: &Config) -> Result<Running, StartError> {
         let server = Self::open(config)?;
-        let listener = Self::listen(config).await?;
-        let address = listener.local_addr();
-        let address = address.map_err(|source| StartError::Listen {
-            address: config.listen,
-            source,
-        })?;
+        let socket = Self::listen(config).await?;
+        let (address, url) = (socket.address(), socket.url());
         let (stop, stopped) = oneshot::channel::<()>();
         let shutdown = async {
             // An error means that `Running` was dropped: stop as well.
             let _ = stopped.await;
         };
-        let task = tokio::spawn(server.serve(listener, shutdown));
+        let task = tokio::spawn(server.serve(socket, shutdown));
         Ok(Running {
             address,
+            url,
             stop,
             task,
         })
@@ -99,6 +94,7 @@ impl Server {
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    url: String,
     stop: oneshot::Sender<()>,
     task: JoinHandle<io::Result<()>>,
 }
@@ -111,13 +107,13 @@ impl Running {
 
     /// Where it listens, as a URL without a slash at the end.
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        self.url.clone()
     }
 
     /// Stops it and waits for evaluations under way.
     ///
     /// # Errors
-    /// A listener that had failed.
+    /// A socket that had failed.
     pub async fn stop(self) -> io::Result<()> {
         let _ = self.stop.send(());
         self.task.await.map_err(io::Error::other)?

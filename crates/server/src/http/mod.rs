@@ -1,6 +1,7 @@
 //! The HTTP interface: routes, and a server that listens for them.
 
 mod answer;
+mod authorize;
 mod body;
 mod circuits;
 mod connections;
@@ -14,6 +15,8 @@ mod owner;
 mod problem;
 mod request_id;
 mod sessions;
+mod socket;
+mod tls;
 mod uploads;
 
 use std::sync::Arc;
@@ -30,24 +33,30 @@ use crate::config::Config;
 use crate::error::{ServerError, StartError};
 use crate::service::Service;
 use crate::store::{Damage, Time};
+use crate::tokens::LiveTokens;
 pub use listen::Running;
+pub use socket::Socket;
 
 /// A server with its circuits loaded and its key store open.
 #[derive(Clone, Debug)]
 pub struct Server {
     service: Arc<Service>,
+    /// Those that requests must bring, if any.
+    tokens: Option<Arc<LiveTokens>>,
     connections: usize,
     shutdown: Duration,
 }
 
 impl Server {
-    /// Loads the circuits and opens the data directory.
+    /// Loads the circuits, reads the tokens and opens the data directory.
     ///
     /// # Errors
-    /// No usable circuit, or no usable data directory.
+    /// No usable circuit, no usable data directory, or a file of tokens that cannot be used.
     pub fn open(config: &Config) -> Result<Self, StartError> {
+        let tokens = config.tokens.as_ref().map(LiveTokens::open).transpose()?;
         Ok(Self {
             service: Arc::new(Service::new(config)?),
+            tokens: tokens.map(Arc::new),
             connections: config.connections,
             shutdown: Duration::from_secs(config.shutdown_seconds),
         })
@@ -87,12 +96,13 @@ impl Server {
             .routes(routes!(openapi::show))
             .split_for_parts();
         let document = openapi::Text::new(document, &self.service);
-        let metrics = Arc::clone(&self.service.metrics);
+        let (tokens, metrics) = (self.tokens.clone(), Arc::clone(&self.service.metrics));
         router
             .fallback(unknown_route)
             .method_not_allowed_fallback(unknown_method)
             .with_state(Arc::clone(&self.service))
             .layer(Extension(document))
+            .layer(middleware::from_fn_with_state(tokens, authorize::authorize))
             .layer(middleware::from_fn_with_state(metrics, guard::guard))
     }
 }

@@ -13,7 +13,7 @@ use cipherformer_protocol::{
     routes,
 };
 use utoipa::openapi::header::HeaderBuilder;
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{
     self, ContentBuilder, ObjectBuilder, Ref, RefOr, ResponseBuilder, ResponsesBuilder, Schema,
@@ -21,6 +21,7 @@ use utoipa::openapi::{
 use utoipa::{IntoResponses, OpenApi, PartialSchema, ToSchema};
 
 use crate::circuits::input_limit;
+use crate::http::authorize;
 use crate::service::Service;
 use crate::store::key_limit;
 
@@ -67,18 +68,9 @@ impl Text {
         add::<Problem>(schemas);
         add::<Progress>(schemas);
         add::<EvaluationResult>(schemas);
+        authorize::describe(&mut document);
         for item in document.paths.paths.values_mut() {
-            let operations = [
-                &mut item.get,
-                &mut item.put,
-                &mut item.post,
-                &mut item.delete,
-                &mut item.patch,
-                &mut item.head,
-            ];
-            for operation in operations.into_iter().flatten() {
-                name_headers(operation);
-            }
+            operations(item).for_each(name_headers);
         }
         for (path, sizes) in [
             (routes::KEY, key_sizes(service)),
@@ -97,6 +89,19 @@ impl Text {
         let text = document.to_json().expect("plain data");
         Self(text.into())
     }
+}
+
+/// What can be asked at an address.
+pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let operations = [
+        &mut item.get,
+        &mut item.put,
+        &mut item.post,
+        &mut item.delete,
+        &mut item.patch,
+        &mut item.head,
+    ];
+    operations.into_iter().flatten()
 }
 
 /// Adds a type, and those it is made of.
@@ -192,7 +197,7 @@ impl PartialSchema for Events {
 impl ToSchema for Events {}
 
 /// Problems as responses, those of one status together.
-fn responses(kinds: &[ProblemKind]) -> BTreeMap<String, RefOr<openapi::Response>> {
+pub(super) fn responses(kinds: &[ProblemKind]) -> BTreeMap<String, RefOr<openapi::Response>> {
     let mut descriptions = BTreeMap::<u16, Vec<String>>::new();
     for kind in kinds {
         let name = serde_json::to_value(kind).expect("plain data");

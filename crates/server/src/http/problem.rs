@@ -23,6 +23,10 @@ impl IntoResponse for ServerError {
         if let Some(offset) = self.upload_offset() {
             headers.insert(upload::OFFSET, HeaderValue::from(offset));
         }
+        if let Some(challenge) = self.challenge() {
+            let challenge = HeaderValue::from_static(challenge);
+            headers.insert(header::WWW_AUTHENTICATE, challenge);
+        }
         if let Some(reason) = self.turned_away() {
             response.extensions_mut().insert(reason);
         }
@@ -33,6 +37,19 @@ impl IntoResponse for ServerError {
 /// The problem document of an error, with the id of its request.
 pub(super) fn document(error: &ServerError, id: Option<RequestId>) -> Problem {
     error.problem().of_request(id.map(|id| id.to_string()))
+}
+
+impl ServerError {
+    /// What a client must bring, if it has not, in the words of RFC 6750.
+    fn challenge(&self) -> Option<&'static str> {
+        match self {
+            Self::NoToken => Some(r#"Bearer realm="cipherformer""#),
+            Self::WrongToken | Self::ExpiredToken { .. } => {
+                Some(r#"Bearer realm="cipherformer", error="invalid_token""#)
+            }
+            _ => None,
+        }
+    }
 }
 
 impl From<PathRejection> for ServerError {

@@ -46,6 +46,8 @@ pub(crate) enum TurnedAway {
     Sessions,
     /// Its owner has had all that may be evaluated in a day.
     Budget,
+    /// No token came, or none that is good.
+    Unauthorized,
     /// The server is about to stop.
     ShuttingDown,
 }
@@ -87,6 +89,7 @@ impl Metrics {
             TurnedAway::Share => "share",
             TurnedAway::Sessions => "sessions",
             TurnedAway::Budget => "budget",
+            TurnedAway::Unauthorized => "unauthorized",
             TurnedAway::ShuttingDown => "shutting-down",
         };
         let labels = Reason { reason };

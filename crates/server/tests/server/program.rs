@@ -15,8 +15,18 @@ use serde_json::Value;
 
 use crate::world::{World, circuit_under, deep_circuit, names};
 
-fn program(circuits: &Path, data: &Path) -> Command {
+/// The program, in an environment that says nothing of it.
+pub(crate) fn server() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_cipherformer-server"));
+    let variables = std::env::vars_os().map(|(name, _)| name);
+    for name in variables.filter(|name| name.to_string_lossy().starts_with("CIPHERFORMER_")) {
+        command.env_remove(name);
+    }
+    command
+}
+
+pub(crate) fn program(circuits: &Path, data: &Path) -> Command {
+    let mut command = server();
     command.arg("--circuits").arg(circuits);
     command.arg("--data-dir").arg(data);
     command.args(["--listen", "127.0.0.1:0"]);
@@ -25,19 +35,25 @@ fn program(circuits: &Path, data: &Path) -> Command {
 }
 
 /// The program on a free port, and where it listens.
-struct Server {
+pub(crate) struct Server {
     process: Child,
     output: BufReader<ChildStdout>,
-    address: String,
+    pub(crate) address: String,
 }
 
 impl Server {
-    fn start(mut command: Command) -> Self {
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_under("http", command)
+    }
+
+    /// A program that says it listens for this scheme.
+    pub(crate) fn start_under(scheme: &str, mut command: Command) -> Self {
         let mut process = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut output = BufReader::new(process.stdout.take().expect("piped"));
         let mut line = String::new();
         output.read_line(&mut line).expect("a line");
-        let address = line.strip_prefix("listening on http://");
+        let address = line.strip_prefix("listening on ");
+        let address = address.and_then(|url| url.strip_prefix(scheme)?.strip_prefix("://"));
         let address = address.expect("the address").trim_end().to_owned();
         Self {
             process,
@@ -63,7 +79,7 @@ impl Server {
         stream
     }
 
-    fn ask(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
+    pub(crate) fn ask(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
         read(self.send(method, path, body))
     }
 
@@ -78,6 +94,21 @@ impl Server {
             .args(["-TERM", &self.process.id().to_string()])
             .status();
         assert!(kill.expect("it runs").success());
+    }
+
+    /// Has it stop in order; its log, if that is piped.
+    pub(crate) fn stop(mut self) -> String {
+        self.terminate();
+        let log = self.process.stderr.take().map(std::io::read_to_string);
+        assert!(self.process.wait().expect("it ends").success());
+        log.map(|log| log.expect("text")).unwrap_or_default()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill(); // it may have ended
+        let _ = self.process.wait();
     }
 }
 

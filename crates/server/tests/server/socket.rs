@@ -28,14 +28,14 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn start(world: World) -> Self {
-        let listener = cipherformer_server::Server::listen(&world.config).await;
-        let listener = listener.expect("a free port");
-        let address = listener.local_addr().expect("bound");
+        let socket = cipherformer_server::Server::listen(&world.config).await;
+        let socket = socket.expect("a free port");
+        let address = socket.address();
         let (stop, stopped) = oneshot::channel();
         let stopped = async move {
             let _ = stopped.await;
         };
-        let task = tokio::spawn(world.server.clone().serve(listener, stopped));
+        let task = tokio::spawn(world.server.clone().serve(socket, stopped));
         Self {
             world,
             address,

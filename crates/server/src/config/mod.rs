@@ -1,12 +1,17 @@
 //! What an operator decides.
 
+mod file;
+mod sources;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use cipherformer_circuit::OutputPolicy;
+use serde::Deserialize;
 
 use crate::log::LogFormat;
+pub use sources::{Settings, Sources};
 
 /// Memory for expanded evaluation keys, unless told otherwise, in megabytes: eight keys of fast-1024
 /// (61 MB each) or two of precise-1024 (173 MB). Two at least, so that two clients in turn do not have their
@@ -37,15 +42,19 @@ pub const KEY_DAYS: u64 = 90;
 /// Keys that one owner with a name may have registered, unless told otherwise.
 pub const KEYS_PER_OWNER: usize = 16;
 
-/// How a server is set up; also the command line of `cipherformer-server`.
-#[derive(Clone, Debug, clap::Args)]
+/// How a server is set up.
+///
+/// Every field is a flag, a variable `CIPHERFORMER_FIELD` and a key of the configuration file, read and checked by
+/// [`Sources`] in the same way: what stands here is all that a new field needs, besides its line in the sample
+/// (`cipherformer-server.toml`), which a test asks for.
+#[derive(Clone, Debug, PartialEq, clap::Args)]
 pub struct Config {
     /// Folder whose subfolders are the circuits to offer
-    #[arg(long, value_name = "DIR", env = "CIPHERFORMER_CIRCUITS")]
+    #[arg(long, value_name = "DIR")]
     pub circuits: PathBuf,
 
     /// Folder for what the server stores; made if missing
-    #[arg(long, value_name = "DIR", env = "CIPHERFORMER_DATA_DIR")]
+    #[arg(long, value_name = "DIR")]
     pub data_dir: PathBuf,
 
     /// Where to listen; port 0 picks a free one
@@ -72,21 +81,6 @@ pub struct Config {
     #[arg(long, value_name = "N", default_value_t = SESSION_MINUTES, value_parser = clap::value_parser!(u64).range(1..=1440))]
     pub session_minutes: u64,
 
-    /// How much of a circuit's scores clients get: all (scores), rounded ones (rounded:BITS), or the best label alone (top-1)
-    #[arg(long, value_name = "NAME=POLICY", value_parser = policy)]
-    pub output: Vec<(String, OutputPolicy)>,
-    /// Connections at the same time; others wait to be accepted
-    #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = at_least_one)]
-    pub connections: usize,
-
-    /// Seconds that evaluations under way may take once the server is told to stop
-    #[arg(long, value_name = "N", default_value_t = SHUTDOWN_SECONDS)]
-    pub shutdown_seconds: u64,
-
-    /// What the log's lines look like
-    #[arg(long, value_name = "FORMAT", default_value = "text")]
-    pub log_format: LogFormat,
-
     /// Megabytes of disk for everything that is stored; keys used least recently make room for others
     #[arg(long, value_name = "MB", default_value_t = DISK_MB)]
     pub disk_mb: u64,
@@ -99,9 +93,45 @@ pub struct Config {
     #[arg(long, value_name = "N", default_value_t = KEYS_PER_OWNER, value_parser = at_least_one)]
     pub keys_per_owner: usize,
 
+    /// Connections at the same time; others wait to be accepted
+    #[arg(long, value_name = "N", default_value_t = CONNECTIONS, value_parser = at_least_one)]
+    pub connections: usize,
+
+    /// Seconds that evaluations under way may take once the server is told to stop
+    #[arg(long, value_name = "N", default_value_t = SHUTDOWN_SECONDS)]
+    pub shutdown_seconds: u64,
+
+    /// What the log's lines look like
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
+    /// File of the tokens that clients must bring (`tokens add` makes it); without it, anybody may use the server
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+
+    /// File of the certificate to serve TLS with, in PEM, followed by those that lead to its authority
+    #[arg(long, value_name = "FILE")]
+    pub tls_certificate: Option<PathBuf>,
+
+    /// File of the certificate's key, in PEM; only its owner may read it
+    #[arg(long, value_name = "FILE")]
+    pub tls_key: Option<PathBuf>,
+
+    /// What is set for single circuits, by their names: tables `[circuit.NAME]`, and `--output NAME=POLICY`
+    #[arg(skip)]
+    pub circuit: BTreeMap<String, CircuitConfig>,
+
     /// Offer circuits whose parameters have no security; for tests, so not on the command line
     #[arg(skip)]
     pub allow_insecure: bool,
+}
+
+/// What is set for one circuit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CircuitConfig {
+    /// How much of its scores clients get; as the circuit says, if nothing is set.
+    pub output: Option<OutputPolicy>,
 }
 
 impl Config {
@@ -116,28 +146,48 @@ impl Config {
             queue: QUEUE,
             sessions: SESSIONS,
             session_minutes: SESSION_MINUTES,
-            output: Vec::new(),
             disk_mb: DISK_MB,
             key_days: KEY_DAYS,
             keys_per_owner: KEYS_PER_OWNER,
             connections: CONNECTIONS,
             shutdown_seconds: SHUTDOWN_SECONDS,
             log_format: LogFormat::Text,
+            tokens: None,
+            tls_certificate: None,
+            tls_key: None,
+            circuit: BTreeMap::new(),
             allow_insecure: false,
         }
     }
 
     /// Output policies by the names of circuits.
     pub(crate) fn policies(&self) -> BTreeMap<String, OutputPolicy> {
-        self.output.iter().cloned().collect()
+        let circuits = self.circuit.iter();
+        let policies = circuits.filter_map(|(name, circuit)| Some((name.clone(), circuit.output?)));
+        policies.collect()
     }
-}
 
-/// A circuit's name and its policy.
-fn policy(text: &str) -> Result<(String, OutputPolicy), String> {
-    let (name, policy) = text.split_once('=').ok_or("write it as NAME=POLICY")?;
-    let policy = policy.parse::<OutputPolicy>();
-    Ok((name.to_owned(), policy.map_err(|error| error.to_string())?))
+    /// What an operator should know before others can reach the server.
+    pub fn warnings(&self) -> Vec<String> {
+        if self.listen.ip().is_loopback() {
+            return Vec::new();
+        }
+        let address = self.listen;
+        let mut warnings = Vec::new();
+        if self.tokens.is_none() {
+            warnings.push(format!(
+                "whoever reaches {address} may use this server, as no tokens are asked for; name a file of \
+                 them with --tokens"
+            ));
+        }
+        if self.tls_certificate.is_none() {
+            warnings.push(format!(
+                "connections to {address} are not encrypted: others can read which circuit is used when, key \
+                 ids, session ids and tokens; pass --tls-certificate and --tls-key, or put a TLS proxy in front"
+            ));
+        }
+        warnings
+    }
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {
@@ -154,6 +204,21 @@ mod tests {
     use cipherformer_fhe::EvaluationKey;
 
     use super::*;
+
+    #[test]
+    fn only_what_others_can_reach_is_warned_of() {
+        let mut config = Config::loopback("circuits", "data");
+        assert!(config.warnings().is_empty());
+        config.listen = SocketAddr::from(([0, 0, 0, 0], 8080));
+        assert_eq!(config.warnings().len(), 2);
+        config.tokens = Some("tokens".into());
+        let [tls] = &config.warnings()[..] else {
+            panic!("one of them was heeded");
+        };
+        assert!(tls.contains("--tls-certificate"), "{tls}");
+        config.tls_certificate = Some("certificate".into());
+        assert!(config.warnings().is_empty());
+    }
 
     #[test]
     fn the_default_memory_holds_two_keys_of_every_secure_set() {

@@ -1,15 +1,24 @@
 //! Damage, races and permissions of key files.
 
+mod interrupted;
+mod protected;
+
+use std::fs;
 use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
 
 use cipherformer_circuit::parameters::INSECURE_TOY;
+use cipherformer_protocol::KeyId;
 use tempfile::TempDir;
 
+use super::pair::{EVALUATION, RECORD, SECRET};
 use super::*;
+use crate::error::ClientError;
 
 fn home() -> (TempDir, KeyHome) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let home = KeyHome::new(folder.path().join("home")).allow_insecure();
+    let mut home = KeyHome::new(folder.path().join("home")).allow_insecure();
+    home.work_factor = 2; // users get WORK_FACTOR
     (folder, home)
 }
 
@@ -131,4 +140,60 @@ fn toys_are_refused_unless_asked_for() {
         refused,
         Some(ClientError::InsecureParameters { .. })
     ));
+}
+
+#[test]
+fn servers_that_may_have_a_key_are_remembered_until_they_have_not() {
+    let (_folder, home) = home();
+    let (one, two) = (KeyId::of(b"one"), KeyId::of(b"two"));
+    assert!(home.noted("http://a").expect("nothing yet").is_empty());
+    for (server, id) in [("http://a", &one), ("http://a", &two), ("http://b", &one)] {
+        home.note(server, id).expect("writable");
+        home.note(server, id).expect("again");
+    }
+    assert_eq!(home.noted("http://a").expect("readable").len(), 2);
+    assert_eq!(mode(&home.folder.join("registrations.json")), 0o600);
+    home.strike("http://a", &one).expect("writable");
+    home.strike("http://a", &one).expect("nothing to do");
+    assert!(home.noted("http://a").expect("readable").contains(&two));
+    assert!(home.noted("http://b").expect("readable").contains(&one));
+    fs::write(home.folder.join("registrations.json"), "[").expect("ours");
+    let damaged = home.noted("http://a").expect_err("damaged").to_string();
+    assert!(
+        damaged.contains("registrations.json is damaged"),
+        "{damaged}"
+    );
+}
+
+#[test]
+fn many_writers_of_the_list_lose_nothing() {
+    let (_folder, home) = home();
+    std::thread::scope(|scope| {
+        for number in 0..16u8 {
+            let home = &home;
+            scope.spawn(move || {
+                home.note("http://a", &KeyId::of(&[number]))
+                    .expect("writable")
+            });
+        }
+    });
+    assert_eq!(home.noted("http://a").expect("readable").len(), 16);
+}
+
+#[test]
+fn a_look_shows_files_and_no_secret() {
+    let (_folder, home, keys) = made();
+    home.note("http://a", &keys.record().id).expect("writable");
+    let look = home.look().expect("readable");
+    assert_eq!(look.keys.len(), 1);
+    let pair = &look.keys[0];
+    assert_eq!(pair.record.as_ref(), Some(keys.record()));
+    assert_eq!(pair.files.len(), 3);
+    let secret = pair.files.iter().find(|file| file.path.ends_with(SECRET));
+    let secret = secret.expect("it is there");
+    assert_eq!(secret.mode.as_deref(), Some("600"));
+    assert_eq!(secret.bytes, keys.record().secret_key_bytes);
+    assert_eq!(look.registrations["http://a"].len(), 1);
+    let none = KeyHome::new("/no/such/home").look().expect("an empty home");
+    assert!(none.keys.is_empty() && none.registrations.is_empty());
 }

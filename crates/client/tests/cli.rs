@@ -243,7 +243,7 @@ fn unusable_manifests() -> Vec<(&'static str, Answer)> {
             Answer::new(500, "application/problem+json", "{}"),
         ),
         (bug, Answer::problem(500, "internal", bug)),
-        ("format 99", altered("\"format\": 1", "\"format\": 99")),
+        ("format 99", altered("\"format\": 2", "\"format\": 99")),
         ("not prompt-guard", altered("prompt-guard", "other")),
         ("parameter set", altered("standard-2048", "weak-2048")),
         ("features", altered("\"entries\": 2", "\"entries\": 0")),

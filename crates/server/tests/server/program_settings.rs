@@ -117,7 +117,7 @@ fn settings_that_are_wrong_are_refused_wherever_they_come_from() {
     let run = |change: &dyn Fn(&mut Command)| {
         let mut command = program(folder.path(), folder.path());
         change(&mut command);
-        command.output().expect("it runs")
+        command.stderr(Stdio::piped()).output().expect("it runs")
     };
     let flag = run(&|command| _ = command.arg("--workers=0"));
     let flag = refusal(&flag, 2);

@@ -130,7 +130,7 @@ mod tests {
         let secret = SecretKey::generate(parameters);
         let key = key(&secret);
         let packed = secret.encrypt_packed(&[1 << 62]);
-        let (variance, slots) = (1e-6, parameters.ring_dimension / 2);
+        let (variance, slots) = (1e-5, parameters.ring_dimension / 2);
         let mut again = packed.clone();
         let flood = (0..slots).map(|slot| (slot, variance));
         key.add_zero(&mut again, flood, parameters);

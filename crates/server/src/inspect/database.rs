@@ -186,9 +186,9 @@ fn registration(row: &Row<'_>) -> rusqlite::Result<RegistrationLook> {
 fn session(row: &Row<'_>) -> rusqlite::Result<SessionLook> {
     let id: String = row.get(0)?;
     let state: Vec<u8> = row.get(6)?;
-    // Coefficients of 64 bits are all that stands at the end. Their lowest bits are 0 after an FFT of 51 bits.
+    // Coefficients of 64 bits are all that stands at the end. Packing leaves 0 in their lowest bits, FFTs and a factor N.
     let ciphertexts = state.get(STATE_HEADER..).unwrap_or_default();
-    let upper = ciphertexts.rchunks_exact(8).flat_map(|word| &word[2..]);
+    let upper = ciphertexts.rchunks_exact(8).flat_map(|word| &word[4..]);
     Ok(SessionLook {
         id: id.chars().take(SHOWN_DIGITS).collect(),
         owner: row.get(1)?,

@@ -92,8 +92,8 @@ fn end(text: &str) -> Result<Timestamp, String> {
     if let Ok(moment) = text.parse() {
         return Ok(moment);
     }
-    let day: Date = text
-        .parse()
+    // Parsing would take a moment without a zone for its day.
+    let day = Date::strptime("%Y-%m-%d", text)
         .map_err(|error| format!("{error}; write it as YYYY-MM-DD"))?;
     let next = day
         .checked_add(1.day())

@@ -167,7 +167,7 @@ impl Circuit {
             parameter_set: set.name.to_owned(),
             ..Description::of(&self.manifest)
         };
-        Self::under(set, description, self.vocabulary.clone(), self.body.clone())
+        self.anew(set, description)
     }
 
     /// The same model, of whose scores clients get this: another circuit, with another digest.
@@ -179,8 +179,16 @@ impl Circuit {
             policy,
             ..Description::of(&self.manifest)
         };
-        let (vocabulary, body) = (self.vocabulary.clone(), self.body.clone());
-        Self::under(self.parameters, description, vocabulary, body)
+        self.anew(self.parameters, description)
+    }
+
+    /// The same model, lowered once more.
+    fn anew(
+        &self,
+        set: &'static ParameterSet,
+        description: Description,
+    ) -> Result<Self, CircuitError> {
+        Self::under(set, description, self.vocabulary.clone(), self.body.clone())
     }
 
     /// The public part.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, INSECURE_TOY};
-use cipherformer_client::{Client, ClientError, KeyHome};
+use cipherformer_client::{Client, ClientError, KeyHome, KeyRecord};
 use cipherformer_protocol::KeyId;
 use fake_server::{Answer, FakeServer, Request};
 use tempfile::TempDir;
@@ -101,16 +101,17 @@ fn answer(state: &mut State, request: &Request) -> Answer {
     }
 }
 
+/// What is known of the keys that a client has, or makes.
+async fn record(client: &Client) -> KeyRecord {
+    let keys = client.keys(&INSECURE_TOY).await;
+    keys.expect("made").record().clone()
+}
+
 #[tokio::test]
 async fn rotation_registers_the_new_key_before_the_old_one_goes() {
     let world = World::new();
     let client = world.client().await;
-    let old = client
-        .keys(&INSECURE_TOY)
-        .await
-        .expect("made")
-        .record()
-        .clone();
+    let old = record(&client).await;
     let rotated = client.rotate(&INSECURE_TOY).await.expect("all is well");
     let new = rotated.keys.record().id.clone();
     assert_eq!(rotated.old, old);
@@ -144,12 +145,7 @@ async fn rotation_registers_the_new_key_before_the_old_one_goes() {
 async fn a_rotation_that_cannot_register_changes_nothing() {
     let world = World::new();
     let client = world.client().await;
-    let old = client
-        .keys(&INSECURE_TOY)
-        .await
-        .expect("made")
-        .record()
-        .clone();
+    let old = record(&client).await;
     for trouble in [
         Answer::problem(507, "storage-full", "the disk is full"),
         Answer::new(500, "text/html", "<html>"),
@@ -176,13 +172,7 @@ async fn a_rotation_that_cannot_register_changes_nothing() {
 async fn an_old_key_that_could_not_be_deleted_is_forgotten_later() {
     let world = World::new();
     let client = world.client().await;
-    let old = client
-        .keys(&INSECURE_TOY)
-        .await
-        .expect("made")
-        .record()
-        .id
-        .clone();
+    let old = record(&client).await.id;
     world.trouble(
         "DELETE",
         Answer::problem(503, "storage-unavailable", "later"),
@@ -249,12 +239,7 @@ async fn forgetting_finds_keys_of_every_set_and_of_pairs_that_are_gone() {
 async fn each_server_is_asked_for_its_own_keys_only() {
     let (world, other) = (World::new(), World::new());
     let client = world.client().await;
-    let registered = client
-        .keys(&INSECURE_TOY)
-        .await
-        .expect("made")
-        .record()
-        .clone();
+    let registered = record(&client).await;
     world.home.delete(&INSECURE_TOY).expect("there");
     let elsewhere = Client::connect(other.server.url(), world.home.clone(), Arc::new(())).await;
     let elsewhere = elsewhere.expect("it is there");
@@ -271,13 +256,7 @@ async fn revoking_keeps_the_pair() {
     let client = world.client().await;
     let none = client.revoke(&INSECURE_TOY).await.expect_err("no keys");
     assert!(matches!(none, ClientError::NoKeys { .. }));
-    let id = client
-        .keys(&INSECURE_TOY)
-        .await
-        .expect("made")
-        .record()
-        .id
-        .clone();
+    let id = record(&client).await.id;
     assert!(
         client
             .revoke(&INSECURE_TOY)

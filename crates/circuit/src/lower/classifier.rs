@@ -7,6 +7,8 @@
 //! Bounds are hard: interval arithmetic from `sum_v x_v <= 1` through every layer. No input, however
 //! odd, can leave its range; only noise can, with the probability that the guard band allows.
 
+use std::borrow::Cow;
+
 use super::ending::{Ending, SCORES_FLOOD, prepared};
 use super::{LUT_HALF_RANGE, guard_part, room, rounded};
 use crate::check::{check_dense, check_embedding, check_finite, no_room, shape};
@@ -44,35 +46,31 @@ pub(crate) fn lower_classifier(
             values: &nodes[source.0].values,
             bias,
         };
-        let name = format!("dense{}", index + 1);
-        check_dense(&name, &block.dense, input.values.len())?;
-        if index == last {
-            let dense = prepared(&block.dense, policy);
-            let weights = &dense.weights.integers;
-            let squares =
-                (0..weights.rows()).map(|row| square_sum(weights.row(row).iter().copied()));
-            let carried = squares.fold(0.0, f64::max) * parameters.lut_output_variance(PRECISION);
-            let ending = Ending::new(policy, parameters, carried, SCORES_FLOOD);
-            let next = Next::Ending(&ending);
-            let lowered = lower_block(
-                index + 1,
-                block.activation,
-                &dense,
-                &input,
-                next,
-                parameters,
-            )?;
-            nodes.extend(lowered);
+        let number = index + 1;
+        check_dense(&format!("dense{number}"), &block.dense, input.values.len())?;
+        let dense = match index == last {
+            true => prepared(&block.dense, policy),
+            false => Cow::Borrowed(&block.dense),
+        };
+        let ending = (index == last).then(|| ending(&dense, policy, parameters));
+        let next = ending.as_ref().map_or(Next::Lut, Next::Ending);
+        let lowered = lower_block(number, block.activation, &dense, &input, next, parameters)?;
+        nodes.extend(lowered);
+        if let Some(ending) = ending {
             ending.append(&mut nodes)?;
-        } else {
-            let (activation, dense) = (block.activation, &block.dense);
-            let lowered = lower_block(index + 1, activation, dense, &input, Next::Lut, parameters)?;
-            nodes.extend(lowered);
-            bias = &block.dense.bias;
         }
+        bias = &block.dense.bias;
     }
     check_finite(&nodes)?;
     Ok(nodes)
+}
+
+/// How scores of this last layer end.
+fn ending(dense: &Dense, policy: OutputPolicy, parameters: &'static ParameterSet) -> Ending {
+    let weights = &dense.weights.integers;
+    let squares = (0..weights.rows()).map(|row| square_sum(weights.row(row).iter().copied()));
+    let carried = squares.fold(0.0, f64::max) * parameters.lut_output_variance(PRECISION);
+    Ending::new(policy, parameters, carried, SCORES_FLOOD)
 }
 
 /// What a block works on: values whose biases are still to be added, which the block's LUTs do.

@@ -157,16 +157,26 @@ impl Ending {
             .map(|&(i, j)| signs(labels, &[(i, 1), (j, -1)]));
         let (rows, none) = (rows.collect::<Vec<_>>(), vec![0.0; pairs.len()]);
         self.linear(nodes, "differences", &rows, none);
-        if labels == 2 {
-            self.sign(nodes, "comparison", &[0.0], TOP_DISTANCE / 2.0);
-            let rows = [vec![1], vec![-1]];
-            self.linear(nodes, "top", &rows, vec![TOP_DISTANCE / 2.0; 2]);
-            let top = nodes.last_mut().expect("just appended");
-            for value in &mut top.values {
-                value.scale = TOP_DISTANCE;
-            }
-            return Ok(());
+        match labels {
+            2 => self.best_of_two(nodes),
+            _ => self.best_of_many(nodes, &pairs, labels),
         }
+        Ok(())
+    }
+
+    /// The sign of one difference tells both labels.
+    fn best_of_two(&self, nodes: &mut Vec<Node>) {
+        self.sign(nodes, "comparison", &[0.0], TOP_DISTANCE / 2.0);
+        let rows = [vec![1], vec![-1]];
+        self.linear(nodes, "top", &rows, vec![TOP_DISTANCE / 2.0; 2]);
+        let top = nodes.last_mut().expect("just appended");
+        for value in &mut top.values {
+            value.scale = TOP_DISTANCE;
+        }
+    }
+
+    /// Joins the comparisons of each label by AND, a few at a time, until one bit of each is left.
+    fn best_of_many(&self, nodes: &mut Vec<Node>, pairs: &[(usize, usize)], labels: usize) {
         // Who won: for every label the comparisons it is in, and whether winning them is their sign.
         let won = |label: usize| {
             let with = pairs.iter().enumerate();
@@ -217,7 +227,6 @@ impl Ending {
         });
         let cells = cells.collect();
         self.lut(nodes, "top", cells);
-        Ok(())
     }
 
     /// The scale at which a sum of so many signs fits a LUT.

@@ -75,15 +75,13 @@ impl PublicKey {
         let mut transform = Transform::new(packed.polynomial_size());
         let u = Zeroizing::new(transform.integers(&u));
         let (mask, body) = packed.as_mut().split_at_mut(parameters.ring_dimension);
-        let sums: [&mut [u64]; 2] = [mask, body];
-        for (sum, key) in sums.into_iter().zip(&self.0) {
+        let noise = convert::noise(parameters.ring_noise);
+        random.unsigned_integer_slice_wrapping_add_random_from_distribution_assign(mask, noise);
+        for (sum, key) in [mask, &mut *body].into_iter().zip(&self.0) {
             let mut product = transform.zero();
             add_product(&mut product, &u, key);
             transform.backward(&product, 1.0, sum, u64::wrapping_add);
         }
-        let noise = convert::noise(parameters.ring_noise);
-        let (mask, body) = packed.as_mut().split_at_mut(parameters.ring_dimension);
-        random.unsigned_integer_slice_wrapping_add_random_from_distribution_assign(mask, noise);
         for (coefficient, variance) in flood {
             let (torus, _): (f64, f64) = random.random_gaussian(0.0, variance.sqrt());
             body[coefficient] = body[coefficient].wrapping_add(convert::to_torus(torus));

@@ -31,10 +31,7 @@ impl Limited {
         body: Body,
         limit: usize,
     ) -> Result<Self, ServerError> {
-        let announced = headers
-            .get(header::CONTENT_LENGTH)
-            .and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-        if announced.is_some_and(|length| length > limit as u64) {
+        if announced(headers).is_some_and(|length| length > limit as u64) {
             return Err(ServerError::TooLarge { what, limit });
         }
         Ok(Self {
@@ -89,4 +86,10 @@ impl Limited {
         }
         Ok(bytes)
     }
+}
+
+/// How long the body is, if the headers say so.
+pub(super) fn announced(headers: &HeaderMap) -> Option<u64> {
+    let length = headers.get(header::CONTENT_LENGTH)?;
+    length.to_str().ok()?.parse().ok()
 }

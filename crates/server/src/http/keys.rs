@@ -11,9 +11,9 @@ use axum::response::Response;
 use cipherformer_protocol::{KeyId, KeyInfo, routes, upload};
 
 use crate::error::ServerError;
-use crate::http::body::Limited;
+use crate::http::body::{Limited, announced};
 use crate::http::openapi::{KeyProblems, Octets, UploadProblems};
-use crate::http::uploads::{UploadQuery, length, number, receive};
+use crate::http::uploads::{UploadQuery, number, receive};
 use crate::owner::Owner;
 use crate::service::Service;
 use crate::store::{key_limit, short};
@@ -73,7 +73,7 @@ pub(super) async fn register(
     let parameters = service.store.parameter_set(&query?.parameter_set)?;
     let total = match number(&headers, upload::LENGTH)? {
         Some(total) => Some(total),
-        None => length(&headers),
+        None => announced(&headers),
     };
     let limit = key_limit(parameters);
     let body = Limited::up_to("evaluation key", &headers, body, limit, total)?;

@@ -6,7 +6,7 @@ use axum::Json;
 use axum::body::Body;
 use axum::extract::rejection::{PathRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use cipherformer_protocol::{KeyId, KeyInfo, routes, upload};
 use serde::Deserialize;
@@ -185,10 +185,4 @@ pub(super) fn number(headers: &HeaderMap, name: &'static str) -> Result<Option<u
             reason: format!("{name} is not a number of bytes; correct it"),
         }),
     }
-}
-
-/// How long the body is, if the headers say so.
-pub(super) fn length(headers: &HeaderMap) -> Option<u64> {
-    let length = headers.get(header::CONTENT_LENGTH)?;
-    length.to_str().ok()?.parse().ok()
 }

@@ -148,8 +148,7 @@ impl KeyHome {
     /// No keys, or files that cannot be overwritten and deleted.
     pub fn delete(&self, parameters: &'static ParameterSet) -> Result<Vec<PathBuf>, ClientError> {
         let pair = self.pair(parameters);
-        let there = pair.exists()? || self.was_interrupted(parameters)?;
-        if !there {
+        if !self.is_anywhere(parameters)? {
             return Err(ClientError::NoKeys { folder: pair.0 });
         }
         let _lock = self.lock(parameters)?;
@@ -161,7 +160,7 @@ impl KeyHome {
 
     /// What `read` makes of the pair, if there is one. If another process changes the pair meanwhile, it is
     /// read again.
-    fn read<T>(
+    pub(super) fn read<T>(
         &self,
         parameters: &'static ParameterSet,
         read: impl Fn(&Pair, &KeyRecord) -> Result<T, ClientError>,
@@ -169,16 +168,38 @@ impl KeyHome {
         let pair = self.pair(parameters);
         loop {
             self.settle_if_interrupted(parameters)?;
-            if !pair.exists()? {
-                return Ok(None);
-            }
-            let before = pair.stamp();
+            let Some(before) = pair.stamp() else {
+                if !self.is_anywhere(parameters)? {
+                    return Ok(None);
+                }
+                self.settle_without_record(parameters)?;
+                continue;
+            };
             let record = pair.record(parameters);
             let outcome = record.and_then(|record| read(&pair, &record));
-            if pair.stamp() == before {
+            if pair.stamp().as_ref() == Some(&before) {
                 return outcome.map(Some);
             }
         }
+    }
+
+    /// A pair without its record is damaged, or on its way from one place to another: only under the lock can
+    /// the two be told apart.
+    fn settle_without_record(&self, parameters: &'static ParameterSet) -> Result<(), ClientError> {
+        let _lock = self.lock(parameters)?;
+        self.settle(parameters)?;
+        let pair = self.pair(parameters);
+        match pair.exists()? {
+            true => pair.record(parameters).map(drop),
+            false => Ok(()),
+        }
+    }
+
+    /// Whether there is a pair, in its place or, while it is rotated, on its way there.
+    fn is_anywhere(&self, parameters: &ParameterSet) -> Result<bool, ClientError> {
+        let pair = self.pair(parameters);
+        // In its place again, should a rotation have come to its end between the two looks before.
+        Ok(pair.exists()? || self.was_interrupted(parameters)? || pair.exists()?)
     }
 
     /// Keeps other processes from making, changing or deleting keys of this set until dropped.

@@ -81,12 +81,10 @@ impl KeyHome {
         &self,
         parameters: &'static ParameterSet,
     ) -> Result<KeyRecord, ClientError> {
-        self.settle_if_interrupted(parameters)?;
-        let pair = self.pair(parameters);
-        match pair.exists()? {
-            true => pair.record(parameters),
-            false => Err(ClientError::NoKeys { folder: pair.0 }),
-        }
+        self.read(parameters, |_, record| Ok(record.clone()))?
+            .ok_or_else(|| ClientError::NoKeys {
+                folder: self.folder(parameters),
+            })
     }
 
     /// The same of all pairs there are, and of what interrupted rotations left.

@@ -23,9 +23,8 @@ pub(crate) struct Sizes {
     pub(crate) alone: usize,
     /// Registered clients.
     pub(crate) registered: usize,
-    /// Times that the server is killed, after at most so long.
+    /// Times that the server is killed.
     pub(crate) rounds: usize,
-    pub(crate) longest_round: Duration,
     /// Hostile bytes, and requests.
     pub(crate) inputs: u64,
     pub(crate) requests: u64,
@@ -37,7 +36,6 @@ const FULL: Sizes = Sizes {
     alone: 60,
     registered: 50,
     rounds: 50,
-    longest_round: Duration::from_millis(4500),
     inputs: 100_000,
     requests: 40_000,
 };
@@ -48,7 +46,6 @@ const SHORT: Sizes = Sizes {
     alone: 12,
     registered: 6,
     rounds: 4,
-    longest_round: Duration::from_millis(3000),
     inputs: 10_000,
     requests: 2_000,
 };
@@ -57,7 +54,6 @@ const SHORT: Sizes = Sizes {
 pub(crate) struct Context {
     pub(crate) scenario: Scenario,
     pub(crate) sizes: Sizes,
-    pub(crate) short: bool,
     pub(crate) seed: u64,
     pub(crate) stage: Stage,
     circuits: PathBuf,
@@ -72,7 +68,6 @@ impl Context {
         Ok(Self {
             scenario,
             sizes: if options.short { SHORT } else { FULL },
-            short: options.short,
             seed: options.seed(),
             stage: Stage::new(scenario.name()),
             circuits,

@@ -1,7 +1,7 @@
 //! Clients that work by hand: they write down what they are about to ask, and what they were told.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cipherformer_protocol::{Problem, ProblemKind, SessionId, SessionInfo, routes};
 use rand::rngs::StdRng;
@@ -39,6 +39,16 @@ pub(super) fn start(world: &Arc<World>, seed: u64) -> JoinSet<()> {
         });
     }
     tasks
+}
+
+/// What a token takes here and now: the second one, when the key is ready for use.
+pub(super) async fn time_of_token(world: &World) -> Result<Duration, Failure> {
+    let (id, text) = open(world, 0).await?;
+    append(world, &id, text).await?;
+    let text = world.ledger.session(&id).expect("it was just written down");
+    let start = Instant::now();
+    append(world, &id, text).await?;
+    Ok(start.elapsed())
 }
 
 impl World {

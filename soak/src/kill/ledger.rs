@@ -60,6 +60,11 @@ impl Ledger {
         sessions.into_iter().collect()
     }
 
+    /// A session, as far as it is known now.
+    pub(super) fn session(&self, id: &SessionId) -> Option<Text> {
+        self.content().sessions.get(id).cloned()
+    }
+
     /// This is known of a session now.
     pub(super) fn set_session(&self, id: &SessionId, text: Text) {
         self.content().sessions.insert(id.clone(), text);

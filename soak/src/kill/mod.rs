@@ -37,6 +37,8 @@ const KEYS: usize = 4;
 const WRITERS: usize = 2;
 /// The shortest time between a start and the next kill.
 const SHORTEST: Duration = Duration::from_millis(150);
+/// The longest one, in tokens: all clients together have a few done.
+const TOKENS: u32 = 5;
 const PROMPTS: usize = 40;
 
 /// What all clients share.
@@ -74,6 +76,8 @@ pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     let world = Arc::new(World::new(context, &server)?);
     world.wire.register(&world.session_key).await?;
     world.ledger.key(&world.session_key.id).acknowledge();
+    let token = by_hand::time_of_token(&world).await;
+    let longest = TOKENS * token.map_err(Failure::unexpected)?;
     let library = library::start(&world, context).await?;
     let mut random = StdRng::seed_from_u64(context.seed);
     let (mut rounds, mut downtime) = (0, Duration::ZERO);
@@ -83,7 +87,7 @@ pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
             .stage
             .say(format!("round {rounds} of {}", context.sizes.rounds));
         let hands = by_hand::start(&world, context.seed ^ rounds as u64);
-        let time = random.random_range(SHORTEST..context.sizes.longest_round);
+        let time = random.random_range(SHORTEST..longest.max(2 * SHORTEST));
         tokio::time::sleep(time).await;
         server.check_alive()?;
         server.kill()?;
@@ -200,6 +204,16 @@ enum Failure {
     Gone,
     /// It is there, and says something it must not.
     Wrong(String),
+}
+
+impl Failure {
+    /// When nobody kills the server.
+    fn unexpected(self) -> anyhow::Error {
+        match self {
+            Self::Gone => anyhow::anyhow!("the server is gone"),
+            Self::Wrong(what) => anyhow::anyhow!(what),
+        }
+    }
 }
 
 impl From<reqwest::Error> for Failure {

@@ -68,7 +68,7 @@ pub(crate) fn run(codecs: &Codecs) -> Result<()> {
     let [memory, _, addresses, _] = figures();
     let (start, mut told) = (Instant::now(), Instant::now());
     let mut progress = Progress::default();
-    let mut tell = |progress: &mut Progress| -> Result<()> {
+    let tell = |progress: &mut Progress| -> Result<()> {
         let [_, peak, _, most] = figures();
         progress.memory = memory.zip(peak).map(<[f64; 2]>::from);
         progress.addresses = addresses.zip(most).map(<[f64; 2]>::from);

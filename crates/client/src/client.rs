@@ -176,7 +176,7 @@ impl Client {
     }
 
     /// Tries again, a few times, when nobody answered: of what can be asked twice.
-    async fn reconnecting<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, ClientError>
+    pub(crate) async fn reconnecting<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, ClientError>
     where
         F: Future<Output = Result<T, ClientError>>,
     {

@@ -73,7 +73,8 @@ impl Client {
         keys: &Keys,
     ) -> Result<SessionId, ClientError> {
         let open = || self.http.open_session(circuit.manifest(), keys.record());
-        let info = self.with_key(keys, open).await?;
+        // A session whose opening was not heard of ends by itself, without a token.
+        let info = self.reconnecting(|| self.with_key(keys, &open)).await?;
         if info.context == circuit.context() && info.position == 0 {
             return Ok(info.id);
         }

@@ -30,7 +30,11 @@ pub fn of(target: &str) -> Result<Vec<Vec<u8>>, FheError> {
         "frames" => {
             let (one, two) = (bag(1)?.to_bytes(), bag(2)?.to_bytes());
             let short = [vec![], vec![7], b"short parts".to_vec()];
-            vec![frame(&[one.clone()]), frame(&[one, two]), frame(&short)]
+            vec![
+                frame(std::slice::from_ref(&one)),
+                frame(&[one, two]),
+                frame(&short),
+            ]
         }
         "ids" => {
             let ids = [

@@ -71,7 +71,7 @@ proptest! {
         let messages = &MESSAGES[target.name];
         let mut bytes = message.get(messages).clone();
         for mutation in mutations {
-            mutation.apply(&mut bytes, other.get(messages));
+            mutation.apply(&mut bytes, &messages[other.index(messages.len())]);
         }
         (target.run)(&bytes);
     }

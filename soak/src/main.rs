@@ -40,13 +40,14 @@ use context::Context;
 use options::{Options, Role, Scenario};
 use report::Report;
 
-#[tokio::main(worker_threads = 4)]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let options = Options::parse();
+    // The client library brings its own; requests by hand find it here.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     let done = match options.role {
-        Some(Role::Serve(serve)) => serve::run(&serve).await.map(|()| true),
+        Some(Role::Serve(serve)) => serve::run(&serve).map(|()| true),
         Some(Role::Codecs(codecs)) => malformed::codecs::run(&codecs).map(|()| true),
-        None => soak(&options.run).await,
+        None => soak(&options.run),
     };
     match done {
         Ok(true) => ExitCode::SUCCESS,
@@ -59,6 +60,7 @@ async fn main() -> ExitCode {
 }
 
 /// Whether nothing was violated.
+#[tokio::main(worker_threads = 4)]
 async fn soak(options: &options::Run) -> Result<bool> {
     let mut report = Report::new(options);
     for (scenario, share) in options.scenarios() {

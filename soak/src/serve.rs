@@ -3,9 +3,11 @@
 use std::io::{self, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::thread;
 
 use anyhow::Result;
-use cipherformer_server::{Config, LogFormat, Server, subscriber};
+use cipherformer_server::{Config, LogFormat, Server, runtime, subscriber};
+use tokio::sync::oneshot;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
 
@@ -30,7 +32,7 @@ pub(crate) struct Serve {
 }
 
 /// Serves until it is killed, or nobody holds its standard input any more: it must not outlive a run.
-pub(crate) async fn run(serve: &Serve) -> Result<()> {
+pub(crate) fn run(serve: &Serve) -> Result<()> {
     let filter = EnvFilter::new("info");
     subscriber(LogFormat::Text, filter, false, io::stderr).init();
     let mut config = Config::loopback(&serve.circuits, &serve.data_dir);
@@ -39,11 +41,19 @@ pub(crate) async fn run(serve: &Serve) -> Result<()> {
     config.key_memory_mb = serve.key_memory_mb;
     // A run holds more keys and sessions, for longer, than one owner without a name usually does.
     config.session_minutes = 120;
-    let server = Server::open(&config)?;
-    let listener = Server::listen(&config).await?;
+    runtime(&config)?.block_on(listen(&config))
+}
+
+async fn listen(config: &Config) -> Result<()> {
+    let server = Server::open(config)?;
+    let listener = Server::listen(config).await?;
     writeln!(io::stdout(), "{}", listener.address())?;
     io::stdout().flush()?;
-    let orphaned = tokio::task::spawn_blocking(|| io::stdin().read_to_end(&mut Vec::new()));
+    let (let_go, orphaned) = oneshot::channel();
+    thread::spawn(|| {
+        let _ = io::stdin().read_to_end(&mut Vec::new());
+        let _ = let_go.send(());
+    });
     let done = server.serve(listener, async {
         let _ = orphaned.await;
     });

@@ -6,6 +6,7 @@
 //! | module | what it does |
 //! |---|---|
 //! | `config` | what an operator decides: flags, variables, file |
+//! | `blocking` | work that waits for the disk |
 //! | `http` | routes, bodies, headers, problem documents; the only one that knows HTTP |
 //! | `tokens` | who may use the server |
 //! | `service` | what is done for a request, apart from HTTP |
@@ -43,6 +44,7 @@ mod store;
 mod tokens;
 mod watch;
 
+pub use blocking::runtime;
 pub use config::{
     CONNECTIONS, CircuitConfig, Config, DISK_MB, KEY_DAYS, KEY_MEMORY_MB, KEYS_PER_OWNER, QUEUE,
     SESSION_MINUTES, SESSIONS, SHUTDOWN_SECONDS, Settings, Sources, WORKERS,

@@ -7,15 +7,11 @@ use std::io::{self, IsTerminal, Write};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use cipherformer_server::{Config, ConfigError, Server, Settings, Sources, subscriber};
+use cipherformer_server::{Config, ConfigError, Server, Settings, Sources, runtime, subscriber};
 use clap::{CommandFactory, FromArgMatches};
 use cli::{Arguments, Command};
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::util::SubscriberInitExt;
-
-/// Threads for work that blocks, beside those that evaluate: one verifies, the others write uploads. More
-/// would each keep their own pool of freed memory, and keys are large.
-const BLOCKING_THREADS: usize = 3;
 
 fn main() -> ExitCode {
     let arguments: Vec<OsString> = std::env::args_os().collect();
@@ -52,11 +48,7 @@ fn serve(settings: &Settings) -> anyhow::Result<()> {
 }
 
 fn start(config: &Config) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .max_blocking_threads(config.workers.saturating_add(BLOCKING_THREADS))
-        .enable_all()
-        .build()
-        .context("cannot start the runtime")?;
+    let runtime = runtime(config).context("cannot start the runtime")?;
     let outcome = runtime.block_on(run(config));
     // Evaluations that are still under way have had their time; dropping would wait for their end.
     runtime.shutdown_background();

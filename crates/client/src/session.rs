@@ -14,7 +14,7 @@ use crate::patience::Patience;
 
 /// Between two questions for an answer that was lost.
 const RECOVERY_WAIT: Duration = Duration::from_secs(1);
-/// How often nobody may answer meanwhile.
+/// How often in a row nobody may answer meanwhile.
 const SILENCES: u32 = 15;
 
 /// A text that goes on. The server forgets it when it is closed, or idle for some minutes; then the
@@ -180,7 +180,7 @@ impl Session<'_> {
                 let reason = "it is still evaluating".to_owned();
                 return Err(ClientError::StillBusy { reason });
             }
-            outcome = self.recover(request, from, to).await;
+            outcome = self.recover(request, from, to, &mut silences).await;
         }
     }
 
@@ -191,9 +191,11 @@ impl Session<'_> {
         request: &[u8],
         from: usize,
         to: usize,
+        silences: &mut u32,
     ) -> Result<Option<EvaluationResult>, ClientError> {
         let (http, record) = (&self.client.http, self.keys.record());
         let info = http.session(&self.id, record).await?;
+        *silences = 0;
         if info.position == to {
             let limit = self.circuit.response_limit();
             return http.logits(&self.id, record, limit).await.map(Some);

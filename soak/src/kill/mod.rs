@@ -39,6 +39,8 @@ const WRITERS: usize = 2;
 const SHORTEST: Duration = Duration::from_millis(150);
 /// The longest one, in tokens: all clients together have a few done.
 const TOKENS: u32 = 5;
+/// One round in so many lasts until the library's clients have answers: nobody tries for ever.
+const BREATH: usize = 4;
 const PROMPTS: usize = 40;
 
 /// What all clients share.
@@ -67,7 +69,8 @@ struct Counts {
     deletions: AtomicUsize,
     positions: AtomicUsize,
     uploads_cut: AtomicUsize,
-    by_library: AtomicUsize,
+    verdicts: AtomicUsize,
+    letters: AtomicUsize,
 }
 
 /// Runs it.
@@ -87,6 +90,9 @@ pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
             .stage
             .say(format!("round {rounds} of {}", context.sizes.rounds));
         let hands = by_hand::start(&world, context.seed ^ rounds as u64);
+        if rounds % BREATH == 0 {
+            world.library_answers().await;
+        }
         let time = random.random_range(SHORTEST..longest.max(2 * SHORTEST));
         tokio::time::sleep(time).await;
         server.check_alive()?;
@@ -140,11 +146,12 @@ pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
         "session positions found again",
         count(&counts.positions),
     );
-    report.note(
-        scenario,
-        "answers to the client library",
-        count(&counts.by_library),
+    let by_library = format!(
+        "{} verdicts, {} letters",
+        count(&counts.verdicts),
+        count(&counts.letters)
     );
+    report.note(scenario, "answers to the client library", by_library);
     let mean = downtime.as_secs_f64() / rounds.max(1) as f64;
     report.note(
         scenario,

@@ -24,7 +24,7 @@ pub(crate) struct Sizes {
     /// Registered clients.
     pub(crate) registered: usize,
     /// Times that the server is killed.
-    pub(crate) rounds: usize,
+    pub(crate) rounds: u64,
     /// Hostile bytes, and requests.
     pub(crate) inputs: u64,
     pub(crate) requests: u64,
@@ -52,7 +52,6 @@ const SHORT: Sizes = Sizes {
 
 /// A scenario's surroundings.
 pub(crate) struct Context {
-    pub(crate) scenario: Scenario,
     pub(crate) sizes: Sizes,
     pub(crate) seed: u64,
     pub(crate) stage: Stage,
@@ -66,7 +65,6 @@ impl Context {
     pub(crate) fn new(options: &Run, scenario: Scenario, share: f64) -> Result<Self> {
         let circuits = std::path::absolute(&options.circuits)?;
         Ok(Self {
-            scenario,
             sizes: if options.short { SHORT } else { FULL },
             seed: options.seed(),
             stage: Stage::new(scenario.name()),

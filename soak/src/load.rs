@@ -9,11 +9,12 @@ use cipherformer_client::{Client, Keys};
 use cipherformer_fhe::{
     Encrypted, EncryptedBag, EvaluationKey, PreparedCircuit, SeededEvaluationKey,
 };
+use cipherformer_server::KEY_MEMORY_MB;
 use tokio::task::JoinSet;
 
 use crate::context::Context;
 use crate::prompts::{self, Prompt};
-use crate::report::{Report, Violations};
+use crate::report::{Section, Violations};
 use crate::wire::{self, Wire};
 
 const CIRCUIT: &str = "prompt-guard";
@@ -42,12 +43,10 @@ struct Together {
 }
 
 /// Runs it.
-pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
+pub(crate) async fn run(context: &Context, report: &mut Section<'_>) -> Result<()> {
     let circuit = context.circuit(CIRCUIT)?;
     let sizes = context.sizes;
-    // All keys stay in memory, as an operator with so many clients at a time would have it.
-    let key_memory = (sizes.clients + 1) * EvaluationKey::memory_bytes(circuit.parameters());
-    let mut server = context.server(QUEUE, key_memory.div_ceil(1 << 20))?;
+    let mut server = context.server(QUEUE, KEY_MEMORY_MB)?;
     let wire = Wire::new(&server.url())?;
     let prompts = prompts::choose(&circuit, sizes.clients * sizes.prompts, context.seed)?;
     let mut clients = Vec::new();
@@ -77,78 +76,68 @@ pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
         violations.add("log", complaint);
     }
 
-    let scenario = context.scenario;
-    let asked = sizes.clients * sizes.prompts;
-    let counted = |name: &str, label: &str| after.sum(name, label) - before.sum(name, label);
-    let evaluated = counted("evaluations_total", "");
+    let counted = |name: &str| after.sum(name, "") - before.sum(name, "");
+    let evaluated = counted("evaluations_total");
     if evaluated != together.answers as f64 {
         let what = format!("{evaluated} evaluations for {} answers", together.answers);
         violations.add("count", what);
     }
-    let answers = format!("{} of {asked}", together.answers);
-    let cut = together.answers < asked && context.is_over();
-    match cut {
-        true => report.note(
-            scenario,
-            "right answers",
-            format!("{answers} (time was up)"),
-        ),
+    let asked = sizes.clients * sizes.prompts;
+    match together.answers < asked && context.is_over() {
+        true => report.done("right answers", together.answers as u64, asked as u64),
         false => report.must(
-            scenario,
             "right answers",
-            answers,
-            &asked.to_string(),
+            together.answers,
+            asked,
             together.answers == asked,
         ),
     }
-    report.violations(scenario, &violations);
+    report.violations(&violations);
+    report_throughput(report, &alone, &together);
+    report.note("turned away (429), came back", counted("turned_away_total"));
+    report_overhead(report, &alone);
+    if let Some(peak) = server.peak_memory_mb() {
+        report.note("server's peak memory", format!("{peak:.0} MB"));
+    }
+    Ok(())
+}
+
+fn report_throughput(report: &mut Section<'_>, alone: &Alone, together: &Together) {
     let ratio = together.rate / alone.rate;
-    let rates = format!(
-        "{:.0} % ({:.1}/s, one client alone {:.1}/s)",
-        100.0 * ratio,
-        together.rate,
-        alone.rate
+    let percent = 100.0 * ratio;
+    let measured = format!(
+        "{percent:.0} % ({:.1}/s, one client alone {:.1}/s)",
+        together.rate, alone.rate
     );
     report.time(
-        scenario,
         "throughput of all clients",
-        rates,
+        measured,
         "90 %",
         ratio >= THROUGHPUT,
-    );
-    let turned_away = counted("turned_away_total", "");
-    report.note(
-        scenario,
-        "turned away (429), came back",
-        format!("{turned_away}"),
     );
     let times = format!(
         "{:.1} ms alone, {:.1} ms with all",
         alone.server, together.server
     );
-    report.note(scenario, "evaluation on the server, median", times);
-    let overhead = alone.round_trip / alone.server - 1.0;
-    let times = format!("{:.1} % ({:.1} ms)", 100.0 * overhead, alone.round_trip);
-    report.time(
-        scenario,
-        "round trip over server time",
-        times,
-        "5 %",
-        overhead <= OVERHEAD,
-    );
-    let overhead = alone.round_trip / alone.in_process - 1.0;
-    let times = format!("{:.1} % ({:.1} ms)", 100.0 * overhead, alone.in_process);
-    report.time(
-        scenario,
-        "round trip over evaluation in this process",
-        times,
-        "5 %",
-        overhead <= OVERHEAD,
-    );
-    if let Some(peak) = server.peak_memory_mb() {
-        report.note(scenario, "server's peak memory", format!("{peak:.0} MB"));
+    report.note("evaluation on the server, median", times);
+}
+
+fn report_overhead(report: &mut Section<'_>, alone: &Alone) {
+    for (what, without) in [
+        ("round trip over server time", alone.server),
+        (
+            "round trip over evaluation in this process",
+            alone.in_process,
+        ),
+    ] {
+        let overhead = alone.round_trip / without - 1.0;
+        let percent = 100.0 * overhead;
+        let measured = format!(
+            "{percent:.1} % ({:.1} of {without:.1} ms)",
+            alone.round_trip
+        );
+        report.time(what, measured, "5 %", overhead <= OVERHEAD);
     }
-    Ok(())
 }
 
 /// One client alone: first in turns with evaluations in this process, which share its fate on a busy machine.

@@ -65,11 +65,12 @@ async fn soak(options: &options::Run) -> Result<bool> {
     let mut report = Report::new(options);
     for (scenario, share) in options.scenarios() {
         let context = Context::new(options, scenario, share)?;
+        let mut section = report.section(scenario);
         match scenario {
-            Scenario::Load => load::run(&context, &mut report).await,
-            Scenario::Memory => memory::run(&context, &mut report).await,
-            Scenario::Kill => kill::run(&context, &mut report).await,
-            _ => malformed::run(&context, &mut report).await,
+            Scenario::Load => load::run(&context, &mut section).await,
+            Scenario::Memory => memory::run(&context, &mut section).await,
+            Scenario::Kill => kill::run(&context, &mut section).await,
+            _ => malformed::run(&context, &mut section).await,
         }?;
         context.stage.finish();
     }

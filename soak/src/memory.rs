@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use crate::context::Context;
 use crate::names::Names;
 use crate::prompts::{self, Prompt};
-use crate::report::{Report, Violations};
+use crate::report::{Section, Violations};
 use crate::wire::{self, Pair, Wire};
 
 /// One client in so many writes names: its key is three times as large.
@@ -24,7 +24,7 @@ const AT_ONCE: usize = 8;
 const LIMIT_MB: f64 = 2048.0;
 
 /// Runs it.
-pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
+pub(crate) async fn run(context: &Context, report: &mut Section<'_>) -> Result<()> {
     let guard = context.circuit("prompt-guard")?;
     let writer = context.circuit("names-gpt")?;
     let mut server = context.server(QUEUE, KEY_MEMORY_MB)?;
@@ -66,48 +66,21 @@ pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
     let answers = ask_all(&asker, pairs, &guard, &writer).await;
     server.check_alive()?;
 
-    let scenario = context.scenario;
-    let wanted = context.sizes.registered;
-    let cut = if registered < wanted {
-        " (time was up)"
-    } else {
-        ""
-    };
-    report.note(
-        scenario,
-        "registered clients",
-        format!("{registered} of {wanted}{cut}"),
-    );
+    let wanted = context.sizes.registered as u64;
+    report.done("registered clients", registered as u64, wanted);
+    report.must("right answers", answers, registered, answers == registered);
     let stored = wire.figures().await?.sum("keys_stored", "");
-    let all = registered.to_string();
     report.must(
-        scenario,
-        "right answers",
-        answers.to_string(),
-        &all,
-        answers == registered,
-    );
-    report.must(
-        scenario,
         "keys stored",
-        stored.to_string(),
-        &all,
+        stored,
+        registered,
         stored == registered as f64,
     );
     for complaint in server.complaints()? {
         asker.violations.add("log", complaint);
     }
-    report.violations(scenario, &asker.violations);
-    match server.peak_memory_mb() {
-        Some(peak) => report.must(
-            scenario,
-            "server's peak memory",
-            format!("{peak:.0} MB"),
-            "2048 MB",
-            peak <= LIMIT_MB,
-        ),
-        None => report.note(scenario, "server's peak memory", "this system does not say"),
-    }
+    report.violations(&asker.violations);
+    report.memory("server's peak memory", server.peak_memory_mb(), LIMIT_MB);
     Ok(())
 }
 

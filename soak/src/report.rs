@@ -48,6 +48,98 @@ impl Violations {
     }
 }
 
+/// The part of a report that is about one scenario.
+pub(crate) struct Section<'a> {
+    report: &'a mut Report,
+    scenario: Scenario,
+}
+
+impl Section<'_> {
+    /// Something to know.
+    pub(crate) fn note(&mut self, what: impl Into<String>, measured: impl ToString) {
+        self.row(what.into(), measured.to_string(), None, None);
+    }
+
+    /// How many were done of those that should be, if the time is enough.
+    pub(crate) fn done(&mut self, what: impl Into<String>, done: u64, wanted: u64) {
+        let cut = if done < wanted { " (time was up)" } else { "" };
+        self.note(what, format!("{done} of {wanted}{cut}"));
+    }
+
+    /// Something that must be so.
+    pub(crate) fn must(
+        &mut self,
+        what: &str,
+        measured: impl ToString,
+        goal: impl ToString,
+        reached: bool,
+    ) {
+        let (measured, goal) = (measured.to_string(), goal.to_string());
+        if !reached {
+            let wrong = format!("{what}: {measured}, should be {goal}");
+            self.violated(&wrong);
+        }
+        self.row(what.to_owned(), measured, Some(goal), Some(reached));
+    }
+
+    /// Something about time: a short run has too few samples, on a machine that does other things, to judge it.
+    pub(crate) fn time(&mut self, what: &str, measured: String, goal: &str, reached: bool) {
+        match self.report.short {
+            true => self.row(what.to_owned(), measured, Some(goal.to_owned()), None),
+            false => self.must(what, measured, goal, reached),
+        }
+    }
+
+    /// Megabytes of memory, where the system says how many there are, and how many there may be.
+    pub(crate) fn memory(&mut self, what: &str, megabytes: Option<f64>, limit: f64) {
+        match megabytes {
+            Some(mb) => self.must(
+                what,
+                format!("{mb:.0} MB"),
+                format!("{limit} MB"),
+                mb <= limit,
+            ),
+            None => self.note(what, "this system does not say"),
+        }
+    }
+
+    /// What must not happen, and how often it has.
+    pub(crate) fn violations(&mut self, found: &Violations) {
+        let count = found.count();
+        let found = std::mem::take(&mut *found.0.lock().unwrap_or_else(PoisonError::into_inner));
+        for (kind, all) in &found {
+            for what in all.iter().take(SHOWN) {
+                self.violated(&format!("{kind}: {what}"));
+            }
+            if all.len() > SHOWN {
+                self.violated(&format!("{kind}: {} more", all.len() - SHOWN));
+            }
+        }
+        let reached = Some(count == 0);
+        self.row(
+            "violations".to_owned(),
+            count.to_string(),
+            Some("0".to_owned()),
+            reached,
+        );
+    }
+
+    fn violated(&mut self, what: &str) {
+        let line = format!("{}: {what}", self.scenario.name());
+        self.report.violations.push(line);
+    }
+
+    fn row(&mut self, what: String, measured: String, goal: Option<String>, reached: Option<bool>) {
+        self.report.rows.push(Row {
+            scenario: self.scenario.name(),
+            what,
+            measured,
+            goal,
+            reached,
+        });
+    }
+}
+
 impl Report {
     /// Empty.
     pub(crate) fn new(options: &Run) -> Self {
@@ -58,70 +150,12 @@ impl Report {
         }
     }
 
-    /// Something to know.
-    pub(crate) fn note(
-        &mut self,
-        scenario: Scenario,
-        what: impl Into<String>,
-        measured: impl Into<String>,
-    ) {
-        self.row(scenario, what, measured, None, None);
-    }
-
-    /// Something that must be so.
-    pub(crate) fn must(
-        &mut self,
-        scenario: Scenario,
-        what: &str,
-        measured: impl Into<String>,
-        goal: &str,
-        reached: bool,
-    ) {
-        let measured = measured.into();
-        if !reached {
-            let name = scenario.name();
-            self.violations
-                .push(format!("{name}: {what}: {measured}, should be {goal}"));
-        }
-        self.row(scenario, what, measured, Some(goal), Some(reached));
-    }
-
-    /// Something about time: a short run has too few samples, on a machine that does other things, to judge it.
-    pub(crate) fn time(
-        &mut self,
-        scenario: Scenario,
-        what: &str,
-        measured: impl Into<String>,
-        goal: &str,
-        reached: bool,
-    ) {
-        match self.short {
-            true => self.row(scenario, what, measured, Some(goal), None),
-            false => self.must(scenario, what, measured, goal, reached),
-        }
-    }
-
-    /// What must not happen, and how often it has.
-    pub(crate) fn violations(&mut self, scenario: Scenario, found: &Violations) {
-        let name = scenario.name();
-        let count = found.count();
-        let found = std::mem::take(&mut *found.0.lock().unwrap_or_else(PoisonError::into_inner));
-        for (kind, all) in &found {
-            let shown = all.iter().take(SHOWN);
-            self.violations
-                .extend(shown.map(|what| format!("{name}: {kind}: {what}")));
-            if all.len() > SHOWN {
-                let rest = all.len() - SHOWN;
-                self.violations.push(format!("{name}: {kind}: {rest} more"));
-            }
-        }
-        self.row(
+    /// Where a scenario writes what it finds out.
+    pub(crate) fn section(&mut self, scenario: Scenario) -> Section<'_> {
+        Section {
+            report: self,
             scenario,
-            "violations",
-            count.to_string(),
-            Some("0"),
-            Some(count == 0),
-        );
+        }
     }
 
     /// Whether nothing was violated.
@@ -159,22 +193,5 @@ impl Report {
             println!("VIOLATED  {violation}");
         }
         Ok(())
-    }
-
-    fn row(
-        &mut self,
-        scenario: Scenario,
-        what: impl Into<String>,
-        measured: impl Into<String>,
-        goal: Option<&str>,
-        reached: Option<bool>,
-    ) {
-        self.rows.push(Row {
-            scenario: scenario.name(),
-            what: what.into(),
-            measured: measured.into(),
-            goal: goal.map(str::to_owned),
-            reached,
-        });
     }
 }

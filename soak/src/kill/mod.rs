@@ -27,7 +27,7 @@ use crate::context::Context;
 use crate::names::Names;
 use crate::process::Process;
 use crate::prompts::{self, Prompt};
-use crate::report::{Report, Violations};
+use crate::report::{Section, Violations};
 use crate::wire::{self, Pair, Wire};
 use ledger::Ledger;
 
@@ -40,7 +40,7 @@ const SHORTEST: Duration = Duration::from_millis(150);
 /// The longest one, in tokens: all clients together have a few done.
 const TOKENS: u32 = 5;
 /// One round in so many lasts until the library's clients have answers: nobody tries for ever.
-const BREATH: usize = 4;
+const BREATH: u64 = 4;
 const PROMPTS: usize = 40;
 
 /// What all clients share.
@@ -74,7 +74,7 @@ struct Counts {
 }
 
 /// Runs it.
-pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
+pub(crate) async fn run(context: &Context, report: &mut Section<'_>) -> Result<()> {
     let mut server = context.server(QUEUE, KEY_MEMORY_MB)?;
     let world = Arc::new(World::new(context, &server)?);
     world.wire.register(&world.session_key).await?;
@@ -89,7 +89,7 @@ pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
         context
             .stage
             .say(format!("round {rounds} of {}", context.sizes.rounds));
-        let hands = by_hand::start(&world, context.seed ^ rounds as u64);
+        let hands = by_hand::start(&world, context.seed ^ rounds);
         if rounds % BREATH == 0 {
             world.library_answers().await;
         }
@@ -112,54 +112,26 @@ pub(crate) async fn run(context: &Context, report: &mut Report) -> Result<()> {
         world.violations.add("log", complaint);
     }
 
-    let scenario = context.scenario;
-    let wanted = context.sizes.rounds;
-    let cut = if rounds < wanted {
-        " (time was up)"
-    } else {
-        ""
-    };
-    report.note(
-        scenario,
-        "SIGKILL and restart",
-        format!("{rounds} of {wanted} rounds{cut}"),
-    );
-    let count = |count: &AtomicUsize| count.load(Ordering::Relaxed).to_string();
-    let counts = &world.counts;
-    report.note(
-        scenario,
-        "acknowledged keys found again",
-        count(&counts.keys),
-    );
-    report.note(
-        scenario,
-        "deleted keys that stayed away",
-        count(&counts.deletions),
-    );
-    report.note(
-        scenario,
-        "uploads cut off, none visible",
-        count(&counts.uploads_cut),
-    );
-    report.note(
-        scenario,
-        "session positions found again",
-        count(&counts.positions),
-    );
-    let by_library = format!(
-        "{} verdicts, {} letters",
-        count(&counts.verdicts),
-        count(&counts.letters)
-    );
-    report.note(scenario, "answers to the client library", by_library);
+    report.done("SIGKILL and restart", rounds, context.sizes.rounds);
     let mean = downtime.as_secs_f64() / rounds.max(1) as f64;
-    report.note(
-        scenario,
-        "from SIGKILL to listening again",
-        format!("{mean:.2} s, mean"),
-    );
-    report.violations(scenario, &world.violations);
+    let mean = format!("{mean:.2} s, mean");
+    report.note("from SIGKILL to listening again", mean);
+    world.counts.report(report);
+    report.violations(&world.violations);
     Ok(())
+}
+
+impl Counts {
+    fn report(&self, report: &mut Section<'_>) {
+        let count = |count: &AtomicUsize| count.load(Ordering::Relaxed);
+        report.note("acknowledged keys found again", count(&self.keys));
+        report.note("deleted keys that stayed away", count(&self.deletions));
+        report.note("uploads cut off, none visible", count(&self.uploads_cut));
+        report.note("session positions found again", count(&self.positions));
+        let (verdicts, letters) = (count(&self.verdicts), count(&self.letters));
+        let answers = format!("{verdicts} verdicts, {letters} letters");
+        report.note("answers to the client library", answers);
+    }
 }
 
 impl World {

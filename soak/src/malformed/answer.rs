@@ -1,8 +1,6 @@
 //! What every answer must be: one that the document declares, never the server's fault, and a problem document if it is
 //! not what was asked for.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use cipherformer_protocol::{EVENTS, PROBLEM_JSON, Problem, headers};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -15,9 +13,6 @@ use super::request::{self, Hostile};
 use crate::report::Violations;
 use crate::wire::Wire;
 
-/// Times that a request is sent; more than there are connections, each of which may have been closed.
-const ATTEMPTS: usize = 12;
-
 /// Paths that are not there.
 const NOWHERE: [&str; 5] = ["/", "/v1", "/v1/circuits/", "/v2/keys", "/healthz/x?y=%zz"];
 
@@ -27,7 +22,7 @@ pub(super) async fn send(
     interface: &Interface,
     material: &Material,
     seed: u64,
-    (violations, closed): (&Violations, &AtomicU64),
+    violations: &Violations,
 ) {
     let mut random = StdRng::seed_from_u64(seed);
     let operation = &interface.operations[random.random_range(0..interface.operations.len())];
@@ -38,7 +33,7 @@ pub(super) async fn send(
     }
     let target: String = hostile.target.chars().take(160).collect();
     let what = format!("{} {target} ({} bytes)", hostile.method, hostile.body.len());
-    let verdict = match deliver(wire, &hostile, closed).await {
+    let verdict = match deliver(wire, &hostile).await {
         Ok(response) => judge(operation, &hostile, response).await,
         Err(error) => Err(("no answer", format!("{error:?}"))),
     };
@@ -47,27 +42,11 @@ pub(super) async fn send(
     }
 }
 
-/// Sends it, again if the connection is closed: a server may close one over which it was sent a body that it did not want,
-/// and the next request may be on its way by then (RFC 9112, section 9.3.1).
-async fn deliver(wire: &Wire, hostile: &Hostile, closed: &AtomicU64) -> reqwest::Result<Response> {
-    let mut attempts = 1..=ATTEMPTS;
-    loop {
-        let last = attempts.next() == Some(ATTEMPTS);
-        let request = wire
-            .http
-            .request(
-                hostile.method.clone(),
-                format!("{}{}", wire.base, hostile.target),
-            )
-            .headers(hostile.headers.clone())
-            .body(hostile.body.clone());
-        match request.send().await {
-            Err(error) if !last && error.is_request() => {
-                closed.fetch_add(1, Ordering::Relaxed);
-            }
-            answered => return answered,
-        }
-    }
+async fn deliver(wire: &Wire, hostile: &Hostile) -> reqwest::Result<Response> {
+    let url = format!("{}{}", wire.base, hostile.target);
+    let request = wire.http.request(hostile.method.clone(), url);
+    let request = request.headers(hostile.headers.clone());
+    request.body(hostile.body.clone()).send().await
 }
 
 type Wrong = (&'static str, String);

@@ -13,12 +13,12 @@ use serde::Deserialize;
 use crate::log::LogFormat;
 pub use sources::{Settings, Sources};
 
-/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: eight keys of fast-1024
-/// (61 MB each) or two of precise-1024 (173 MB). Two at least, so that two clients in turn do not have their
-/// keys expanded for every request.
+/// Memory for expanded evaluation keys, unless told otherwise, in megabytes: sixteen keys of fast-1024
+/// (61 MB each) or five of precise-1024 (173 MB). Clients in turn that have more than that have their keys expanded
+/// for every request.
 ///
-/// With the 150 to 390 MB that expanding one more key needs for a moment, it keeps the server under 1 GB.
-pub const KEY_MEMORY_MB: usize = 512;
+/// With the 150 to 390 MB that expanding one more key needs for a moment, it keeps the server under 1.5 GB.
+pub const KEY_MEMORY_MB: usize = 1024;
 /// Evaluations at the same time, unless told otherwise: each one uses all cores.
 pub const WORKERS: usize = 1;
 /// Evaluations that may wait for a worker, unless told otherwise.

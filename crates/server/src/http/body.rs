@@ -73,11 +73,6 @@ impl Limited {
         Ok(Some(piece))
     }
 
-    /// Reads what is left, within the limit, and forgets it.
-    pub(super) async fn drain(&mut self) {
-        while let Ok(Some(_)) = self.next().await {}
-    }
-
     /// All of it.
     pub(super) async fn all(mut self) -> Result<Vec<u8>, ServerError> {
         let mut bytes = Vec::new();

@@ -9,6 +9,7 @@ mod evaluations;
 mod guard;
 mod health;
 mod keys;
+mod leftover;
 mod listen;
 mod openapi;
 mod owner;
@@ -103,6 +104,7 @@ impl Server {
             .with_state(Arc::clone(&self.service))
             .layer(Extension(document))
             .layer(middleware::from_fn_with_state(tokens, authorize::authorize))
+            .layer(middleware::from_fn(leftover::forget))
             .layer(middleware::from_fn_with_state(metrics, guard::guard))
     }
 }

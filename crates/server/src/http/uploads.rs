@@ -115,14 +115,7 @@ pub(super) async fn receive(
     upload: Result<Upload, ServerError>,
     mut body: Limited,
 ) -> Result<Response, ServerError> {
-    let upload = match take(upload, &mut body).await {
-        Ok(upload) => upload,
-        Err(error) => {
-            // A client that is still sending would not see an answer.
-            body.drain().await;
-            return Err(error);
-        }
-    };
+    let upload = take(upload, &mut body).await?;
     if upload.missing().is_some_and(|missing| missing > 0) {
         let offset = upload.arrived();
         upload.suspend().await;

@@ -26,5 +26,6 @@ mod socket;
 mod storage;
 mod texts;
 mod tls;
+mod unwanted;
 mod uploads;
 mod world;

@@ -1,5 +1,6 @@
 //! Client and server as two real processes: what works, and what is said when it does not.
 
+mod endings;
 mod names;
 mod pair;
 

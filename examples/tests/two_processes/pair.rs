@@ -51,6 +51,7 @@ pub(crate) fn client<S: AsRef<OsStr>>(home: &Path, arguments: &[S], input: &[u8]
         .arg(home)
         .args(arguments)
         .env_remove("CIPHERFORMER_SERVER")
+        .env_remove("CIPHERFORMER_PASSPHRASE_FILE")
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -69,7 +70,7 @@ pub(crate) fn circuits() -> PathBuf {
 }
 
 /// Programs of the workspace lie beside the folder of this test.
-fn program(name: &str) -> PathBuf {
+pub(crate) fn program(name: &str) -> PathBuf {
     let test = std::env::current_exe().expect("the test has a path");
     let folder = test.parent().and_then(Path::parent);
     let path = folder.expect("target/PROFILE/deps").join(name);

@@ -30,7 +30,7 @@ pub(crate) enum Role {
 /// A run.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Run {
-    /// Minutes that all of it may take; each scenario has its share. 15 are enough for everything on 2 cores
+    /// Minutes that all of it may take; each scenario has its share. 20 are enough for everything on 2 cores
     #[arg(long, value_name = "N", default_value_t = 5.0, value_parser = minutes)]
     minutes: f64,
 
@@ -38,7 +38,7 @@ pub(crate) struct Run {
     #[arg(long, value_enum, default_value_t = Scenario::All)]
     scenario: Scenario,
 
-    /// Little of everything, in about a minute: for continuous integration. Times are measured, but not judged
+    /// Little of everything, in one to three minutes: for continuous integration. Times are measured, but not judged
     #[arg(long, conflicts_with = "minutes")]
     pub(crate) short: bool,
 
@@ -85,10 +85,10 @@ impl Scenario {
 
 /// Parts of the time, when everything is done.
 const SHARES: [(Scenario, f64); 4] = [
-    (Scenario::Load, 0.25),
-    (Scenario::Memory, 0.2),
-    (Scenario::Kill, 0.35),
-    (Scenario::Malformed, 0.2),
+    (Scenario::Load, 0.1),
+    (Scenario::Memory, 0.15),
+    (Scenario::Kill, 0.45),
+    (Scenario::Malformed, 0.3),
 ];
 
 impl Run {
@@ -102,7 +102,7 @@ impl Run {
 
     /// The time for all of it.
     pub(crate) fn time(&self) -> Duration {
-        let minutes = if self.short { 1.5 } else { self.minutes };
+        let minutes = if self.short { 3.0 } else { self.minutes };
         Duration::from_secs_f64(60.0 * minutes)
     }
 

@@ -1,6 +1,6 @@
 //! Cipherformer beside other implementations, on one core of this machine, in turns.
 //!
-//! `cargo run --release -p cipherformer-benches --bin compare -- --json`
+//! `cargo run --release --bin compare -- --json`
 
 use anyhow::Result;
 use cipherformer_benches::compare::{Comparison, Name, Report, Side, run_all};

@@ -1,6 +1,6 @@
 //! Attention of the shape of GPT-2's first layer, or of a small head, encrypted: time, cost and precision.
 //!
-//! `cargo run --release -p cipherformer-benches --bin gpt2_attention -- --heads 12 --tokens 8`
+//! `cargo run --release --bin gpt2_attention -- --heads 12 --tokens 8`
 
 use anyhow::Result;
 use cipherformer_benches::gpt2::{Attention, GPT2, HEADS, SMALL, Shape, measure_shape};

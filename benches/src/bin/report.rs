@@ -1,6 +1,6 @@
 //! Measures everything and writes the book's page of benchmarks.
 //!
-//! `cargo run --release -p cipherformer-benches --bin report`
+//! `cargo run --release --bin report`
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};

@@ -28,7 +28,7 @@ fn head(measurements: &Measurements) -> String {
     format!(
         "# Benchmarks\n\n\
          Measured on {} of an {}, all of it in one run of\n\n\
-         ```sh\ncargo run --release -p cipherformer-benches --bin report\n```\n\n\
+         ```sh\ncargo run --release --bin report\n```\n\n\
          which writes this page. Nothing on it is edited by hand. Times are the fastest of three where nothing else is said; \
          comparisons are medians of {} rounds in turns.\n",
         cores(measurements.cores),

@@ -21,8 +21,8 @@ pub(super) struct Float {
     pub(super) parameters: Parameters,
     /// Softmax and norms as they are defined, nothing rounded.
     pub(super) numerics: Numerics,
-    /// Largest integers of queries, keys and values, of each block.
-    pub(super) limits: Vec<[u8; 3]>,
+    /// Largest integers of queries, keys and values, of each block, where they are given.
+    pub(super) limits: Vec<Option<[u8; 3]>>,
 }
 
 impl Float {
@@ -204,7 +204,7 @@ impl Loader<'_, '_> {
                 "an epsilon of {epsilon} is not supported; 0 to 1 are"
             ));
         }
-        let integers = block.attention.integers;
+        let integers = block.attention.integers.unwrap_or([1; 3]);
         if !integers.iter().all(|limit| (1..=127).contains(limit)) {
             return refuse(format!(
                 "integers of {integers:?} are not supported; 1 to 127 are"

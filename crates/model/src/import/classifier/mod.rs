@@ -2,6 +2,7 @@
 
 mod layer;
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use cipherformer_circuit::graph::{Node, Value};
@@ -31,6 +32,7 @@ pub(super) fn import(
     spec: &ClassifierSpec,
     mut weights: Weights<'_>,
 ) -> Result<Imported, ModelError> {
+    check_labels(import.spec, &spec.labels)?;
     let input = &spec.input;
     let vocabulary = vocabulary(
         import.spec,
@@ -61,6 +63,16 @@ pub(super) fn import(
         texts: Vec::new(),
         circuit,
     })
+}
+
+/// Labels that verdicts and data can tell apart.
+fn check_labels(path: &Path, labels: &[String]) -> Result<(), ImportError> {
+    let distinct: BTreeSet<&String> = labels.iter().collect();
+    if labels.len() >= 2 && distinct.len() == labels.len() {
+        return Ok(());
+    }
+    let reason = format!("the labels {labels:?} are not two or more different ones");
+    Err(refuse(path, reason))
 }
 
 /// The model as its owner trained it.

@@ -1,19 +1,22 @@
 //! The command line.
 
+mod import;
+
 use std::io::Write as _;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use cipherformer_circuit::{Circuit, Goal, InputKind, OutputPolicy, cost, estimate_at};
 use cipherformer_model::{
-    CIRCUITS, Import, Mode, ModelError, NAMES_GPT, NamesRecipe, Recipe, Training, build_names_gpt,
-    build_prompt_guard, calibrate, evaluate_circuit, evaluate_texts, import_circuit, load_examples,
-    tune_circuit, write_tuned,
+    CIRCUITS, Mode, ModelError, NAMES_GPT, NamesRecipe, Recipe, Training, build_names_gpt,
+    build_prompt_guard, calibrate, evaluate_circuit, evaluate_texts, load_examples, tune_circuit,
+    write_tuned,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
 
 use crate::tables;
+use import::ImportArgs;
 
 /// The model owner's tool: trains, evaluates and estimates circuits.
 #[derive(Debug, Parser)]
@@ -53,34 +56,6 @@ struct TrainArgs {
     /// Prompt guard: also train five times without a fifth of the texts, for a fairer accuracy in the model card
     #[arg(long)]
     cross_validate: bool,
-}
-
-#[derive(Args, Debug)]
-struct ImportArgs {
-    /// The weights
-    #[arg(long, value_name = "FILE")]
-    safetensors: PathBuf,
-    /// TOML file that says which tensors are which layers; examples/import has commented samples
-    #[arg(long, value_name = "SPEC.toml")]
-    spec: PathBuf,
-    /// Texts to calibrate ranges with: CSV file with the columns text,label, or for a transformer one text a line
-    #[arg(long, value_name = "DATA")]
-    calibrate: PathBuf,
-    /// Texts to measure on; without it, a fifth of DATA is kept apart for that
-    #[arg(long, value_name = "FILE")]
-    evaluate: Option<PathBuf>,
-    /// Folder to write; the circuit is called as it is
-    #[arg(long)]
-    out: PathBuf,
-    /// Replace a circuit that is there already
-    #[arg(long)]
-    replace: bool,
-    /// Seed of the simulated noise
-    #[arg(long, default_value_t = 0)]
-    seed: u64,
-    /// One JSON object instead of a table
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -197,24 +172,6 @@ impl TrainArgs {
             recipe: Recipe::default(),
         })?;
         print(&tables::figures(&figures, &self.out))
-    }
-}
-
-impl ImportArgs {
-    fn run(&self) -> Result<(), ModelError> {
-        let report = import_circuit(&Import {
-            safetensors: &self.safetensors,
-            spec: &self.spec,
-            calibrate: &self.calibrate,
-            evaluate: self.evaluate.as_deref(),
-            out: &self.out,
-            seed: self.seed,
-            replace: self.replace,
-        })?;
-        match self.json {
-            true => print_json(&report),
-            false => print(&report.table()),
-        }
     }
 }
 

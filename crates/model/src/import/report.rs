@@ -188,7 +188,7 @@ fn layers(layers: &[ImportedLayer]) -> String {
 
 impl Quality {
     /// A row for each way to evaluate, and what the difference is.
-    pub(super) fn table(&self) -> String {
+    fn table(&self) -> String {
         match self {
             Self::Classifier {
                 float,
@@ -197,26 +197,18 @@ impl Quality {
                 reference_agreement,
                 simulate_agreement,
             } => {
-                let mut text = format!(
-                    "{:12}{:>10}{:>10}{:>16}{:>22}\n",
-                    "", "accuracy", "F1", "cross-entropy", "verdicts as float's"
-                );
-                let rows = [
-                    ("float", float, None),
-                    ("reference", reference, Some(reference_agreement)),
-                    ("simulate", simulate, Some(simulate_agreement)),
-                ];
-                for (name, metrics, agreement) in rows {
-                    let accuracy = percent(metrics.accuracy);
-                    let (f1, nats) = (metrics.f1, metrics.cross_entropy);
-                    let agreement = agreement.map_or(String::new(), |part| percent(*part));
-                    let row =
-                        format!("{name:12}{accuracy:>10}{f1:>10.4}{nats:>16.4}{agreement:>22}");
-                    text.push_str(row.trim_end());
-                    text.push('\n');
-                }
+                let row = |metrics: &Metrics| {
+                    let (accuracy, f1) = (percent(metrics.accuracy), metrics.f1);
+                    format!("{accuracy:>10}{f1:>10.4}{:>16.4}", metrics.cross_entropy)
+                };
                 let lost = 100.0 * (float.accuracy - simulate.accuracy);
-                text + &format!("quantization and noise cost {lost:.2} points of accuracy\n")
+                let head = format!("{:>10}{:>10}{:>16}", "accuracy", "F1", "cross-entropy");
+                rows(
+                    &head,
+                    "verdicts as float's",
+                    [row(float), row(reference), row(simulate)],
+                    [*reference_agreement, *simulate_agreement],
+                ) + &format!("quantization and noise cost {lost:.2} points of accuracy\n")
             }
             Self::Transformer {
                 tokens,
@@ -227,29 +219,33 @@ impl Quality {
                 simulate_agreement,
                 cap,
             } => {
-                let mut text = format!(
-                    "{:12}{:>14}{:>31}\n",
-                    "", "nats a token", "most likely token as float's"
-                );
-                let rows = [
-                    ("float", float, None),
-                    ("reference", reference, Some(reference_agreement)),
-                    ("simulate", simulate, Some(simulate_agreement)),
-                ];
-                for (name, nats, agreement) in rows {
-                    let agreement = agreement.map_or(String::new(), |part| percent(*part));
-                    let row = format!("{name:12}{nats:>14.4}{agreement:>31}");
-                    text.push_str(row.trim_end());
-                    text.push('\n');
-                }
                 let lost = simulate - float;
-                text + &format!(
+                rows(
+                    &format!("{:>14}", "nats a token"),
+                    "most likely token as float's",
+                    [float, reference, simulate].map(|nats| format!("{nats:>14.4}")),
+                    [*reference_agreement, *simulate_agreement],
+                ) + &format!(
                     "{tokens} tokens; quantization and noise cost {lost:.3} nats a token; scores are capped at {cap:.2}\n\
                      weights are rounded as they are: training that knows of rounding and noise would cost less\n"
                 )
             }
         }
     }
+}
+
+/// Figures of the float model, the reference and the simulation; the agreement of the last two with the first.
+fn rows(head: &str, agreement: &str, figures: [String; 3], shares: [f64; 2]) -> String {
+    let width = agreement.chars().count() + 3;
+    let mut text = format!("{:12}{head}{agreement:>width$}\n", "");
+    let shares = [String::new(), percent(shares[0]), percent(shares[1])];
+    let names = ["float", "reference", "simulate"].into_iter();
+    for ((name, figures), share) in names.zip(figures).zip(shares) {
+        let row = format!("{name:12}{figures}{share:>width$}");
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    text
 }
 
 fn percent(part: f64) -> String {

@@ -1,14 +1,20 @@
 //! What a model owner says of a file of weights: which tensors make which layers.
 
+mod layers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use cipherformer_circuit::{Function, InputKind, OutputPolicy};
+use cipherformer_circuit::{InputKind, OutputPolicy};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::error::ImportError;
 use crate::error::ModelError;
+pub(super) use layers::{
+    Activation, AttentionLayer, BlockLayer, ClassifierLayer, DenseLayer, EmbeddingLayer, MlpLayer,
+    TokenEmbedding, TransformerLayer,
+};
 
 /// A specification, by the kind of its input.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,42 +61,6 @@ pub(super) struct BagInput {
     pub(super) min_count: usize,
 }
 
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub(super) enum ClassifierLayer {
-    Embedding(EmbeddingLayer),
-    Activation(ActivationLayer),
-    Dense(DenseLayer),
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct EmbeddingLayer {
-    /// \[features, width\].
-    pub(super) weight: String,
-    /// \[width\].
-    pub(super) bias: Option<String>,
-    #[serde(default = "eight")]
-    pub(super) bits: u32,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ActivationLayer {
-    pub(super) function: Activation,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DenseLayer {
-    /// \[outputs, inputs\].
-    pub(super) weight: String,
-    /// \[outputs\].
-    pub(super) bias: Option<String>,
-    #[serde(default = "five")]
-    pub(super) bits: u32,
-}
-
 /// A transformer over tokens.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,116 +89,6 @@ pub(super) struct TokensInput {
     _kind: InputKind,
     /// A file with one token a line, beside the specification; the first starts and ends texts.
     pub(super) vocabulary: PathBuf,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case")]
-pub(super) enum TransformerLayer {
-    Embedding(TokenEmbedding),
-    Block(Box<BlockLayer>),
-    Dense(OutputLayer),
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct TokenEmbedding {
-    /// \[tokens, width\].
-    pub(super) token: String,
-    /// \[context, width\].
-    pub(super) position: String,
-}
-
-/// `x + attention(norm(x)) + mlp(norm(x))`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct BlockLayer {
-    #[serde(default)]
-    pub(super) norm: NormLayer,
-    pub(super) attention: AttentionLayer,
-    pub(super) mlp: MlpLayer,
-}
-
-/// `weight * x / sqrt(mean of x^2 + epsilon)`.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct NormLayer {
-    /// \[width\]; none is all ones.
-    pub(super) weight: Option<String>,
-    pub(super) epsilon: f64,
-}
-
-impl Default for NormLayer {
-    fn default() -> Self {
-        Self {
-            weight: None,
-            epsilon: 1e-6,
-        }
-    }
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct AttentionLayer {
-    pub(super) heads: usize,
-    /// \[heads * head width, width\].
-    pub(super) query: String,
-    /// As `query`.
-    pub(super) key: String,
-    /// As `query`.
-    pub(super) value: String,
-    /// \[width, heads * head width\].
-    pub(super) output: String,
-    /// \[width\].
-    pub(super) output_bias: Option<String>,
-    /// The model's soft cap of scores: `cap * tanh(score / cap)`.
-    pub(super) cap: Option<f64>,
-    /// Largest integers of queries, keys and values; import tries some if there are none.
-    pub(super) integers: Option<[u8; 3]>,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct MlpLayer {
-    #[serde(default = "gelu")]
-    pub(super) activation: Activation,
-    /// \[hidden, width\].
-    pub(super) up: String,
-    /// \[hidden\].
-    pub(super) up_bias: Option<String>,
-    /// \[width, hidden\].
-    pub(super) down: String,
-    /// \[width\].
-    pub(super) down_bias: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct OutputLayer {
-    /// \[tokens, width\].
-    pub(super) weight: String,
-    /// \[tokens\].
-    pub(super) bias: Option<String>,
-}
-
-/// What one LUT can do to a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Activation {
-    Identity,
-    Relu,
-    Tanh,
-    Gelu,
-}
-
-impl From<Activation> for Function {
-    fn from(activation: Activation) -> Self {
-        match activation {
-            Activation::Identity => Self::Identity,
-            Activation::Relu => Self::Relu,
-            Activation::Tanh => Self::Tanh,
-            Activation::Gelu => Self::Gelu,
-        }
-    }
 }
 
 /// The one field that says how to read the others.
@@ -315,18 +175,6 @@ fn max_features() -> usize {
 
 fn one() -> usize {
     1
-}
-
-fn five() -> u32 {
-    5
-}
-
-fn eight() -> u32 {
-    8
-}
-
-fn gelu() -> Activation {
-    Activation::Gelu
 }
 
 #[cfg(test)]

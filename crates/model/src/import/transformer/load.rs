@@ -5,11 +5,14 @@ use std::path::Path;
 use candle_core::{DType, Device, Tensor};
 use cipherformer_circuit::{Function, MAX_CONTEXT};
 
-use crate::decoder::{BlockParameters, Form, Numerics, Parameters};
+use crate::decoder::{
+    BlockParameters, Form, Numbers, Numerics, Outcome, Parameters, Ranges, measure,
+};
 use crate::error::ModelError;
 use crate::import::error::ImportError;
 use crate::import::spec::{
-    Activation, AttentionLayer, BlockLayer, MlpLayer, TransformerLayer, TransformerSpec, refuse,
+    Activation, AttentionLayer, BlockLayer, MlpLayer, TokenEmbedding, TransformerLayer,
+    TransformerSpec, refuse,
 };
 use crate::import::weights::{Axis, Weights};
 
@@ -49,40 +52,30 @@ impl Float {
             return Err(structure());
         };
         let tokens = Axis::Is("tokens, one a line of the vocabulary", vocabulary);
-        let first = "layer 1, embedding";
-        let token = weights.take(first, &embedding.token, &[tokens, Axis::Any("width")])?;
-        let width = token.dim(1)?;
-        let axes = [Axis::Any("context"), Axis::Is("width", width)];
-        let position = weights.take(first, &embedding.position, &axes)?;
-        let context = position.dim(0)?;
-        if context > MAX_CONTEXT {
-            let reason =
-                format!("{first}: {context} positions are not supported; up to {MAX_CONTEXT} are");
-            return Err(refuse(path, reason).into());
-        }
+        let (token, position) = embedding_tensors(path, embedding, tokens, weights)?;
         let mut loader = Loader {
             path,
-            width,
-            rows: context * vocabulary,
+            width: token.dim(1)?,
+            rows: position.dim(0)? * vocabulary,
             weights,
         };
-        let mut all = Vec::new();
-        for (index, block) in blocks.iter().enumerate() {
+        let mut specs: Vec<&BlockLayer> = Vec::new();
+        for block in blocks {
             let TransformerLayer::Block(block) = block else {
                 return Err(structure());
             };
-            all.push((loader.block(index, block)?, block));
+            specs.push(block);
         }
-        let last = format!("layer {}, dense", blocks.len() + 2);
-        let unembedding =
-            loader
-                .weights
-                .take(&last, &output.weight, &[tokens, Axis::Is("width", width)])?;
+        let load = |(index, block): (usize, &&BlockLayer)| loader.block(index, block);
+        let blocks = specs
+            .iter()
+            .enumerate()
+            .map(load)
+            .collect::<Result<_, _>>()?;
+        let last = format!("layer {}, dense", spec.layers.len());
+        let axes = [tokens, Axis::Is("width", loader.width)];
+        let unembedding = loader.weights.take(&last, &output.weight, &axes)?;
         let unembedding_bias = loader.bias(&last, output.bias.as_deref(), vocabulary)?;
-        let (blocks, specs): (Vec<BlockParameters>, Vec<&BlockLayer>) = all
-            .into_iter()
-            .map(|(parameters, block)| (parameters, &**block))
-            .unzip();
         Ok(Self {
             numerics: numerics(&specs).ok_or_else(structure)?,
             limits: specs.iter().map(|block| block.attention.integers).collect(),
@@ -95,6 +88,38 @@ impl Float {
             },
         })
     }
+
+    /// Its loss and most likely tokens on texts, as tokens without end marks.
+    pub(super) fn measure(&self, texts: &[Vec<u8>]) -> Result<Outcome, ModelError> {
+        let nothing = Ranges::default();
+        measure(
+            &self.parameters,
+            texts,
+            &self.numerics,
+            &nothing,
+            Numbers::Float,
+        )
+    }
+}
+
+/// Embeddings of tokens and positions.
+fn embedding_tensors(
+    path: &Path,
+    spec: &TokenEmbedding,
+    tokens: Axis,
+    weights: &mut Weights<'_>,
+) -> Result<(Tensor, Tensor), ModelError> {
+    let layer = "layer 1, embedding";
+    let token = weights.take(layer, &spec.token, &[tokens, Axis::Any("width")])?;
+    let axes = [Axis::Any("context"), Axis::Is("width", token.dim(1)?)];
+    let position = weights.take(layer, &spec.position, &axes)?;
+    let context = position.dim(0)?;
+    if context > MAX_CONTEXT {
+        let reason =
+            format!("{layer}: {context} positions are not supported; up to {MAX_CONTEXT} are");
+        return Err(refuse(path, reason).into());
+    }
+    Ok((token, position))
 }
 
 /// What the float model computes with; `None` without blocks.

@@ -16,7 +16,7 @@ use super::report::Quality;
 use super::spec::{TransformerSpec, refuse};
 use super::weights::Weights;
 use super::{Import, Imported};
-use crate::decoder::{Numbers, Numerics, Parameters, Ranges, export, measure};
+use crate::decoder::{Numerics, Outcome, Parameters, Ranges, export};
 use crate::error::ModelError;
 use crate::evaluate::{Evaluator, Mode};
 use crate::progress;
@@ -44,18 +44,7 @@ pub(super) fn import(
     check_letters(import.spec, &vocabulary)?;
     let float = Float::new(import.spec, spec, vocabulary.len(), &mut weights)?;
     weights.finish(&spec.ignore)?;
-    let context = float.parameters.position.dim(0)?;
-    let left_out = Cell::new(0);
-    let load = |path: &Path| {
-        let (texts, long) = short_enough(path, read_texts(path, &vocabulary)?, context)?;
-        left_out.set(left_out.get() + long);
-        Ok(texts)
-    };
-    let split = Split::new(import, load, |text| text.as_str())?;
-    let (calibrate, texts) = (
-        thin(split.calibrate, CALIBRATE),
-        thin(split.measure, MEASURE),
-    );
+    let texts = Texts::load(import, &vocabulary, float.parameters.position.dim(0)?)?;
     let encode = |texts: &[String]| -> Vec<Vec<u8>> {
         texts.iter().map(|text| encode(&vocabulary, text)).collect()
     };
@@ -71,35 +60,54 @@ pub(super) fn import(
         let circuit = Circuit::new(description.clone(), vocabulary.clone(), body);
         circuit.map_err(blame)
     };
-    let calibrated = Calibrated::new(&float, &encode(&calibrate), &build)?;
-    let circuit = build(
-        &calibrated.parameters,
-        &calibrated.numerics,
-        &calibrated.ranges,
-    )?;
-    let nothing = Ranges::default();
-    let plain = measure(
-        &float.parameters,
-        &encode(&texts),
-        &float.numerics,
-        &nothing,
-        Numbers::Float,
-    )?;
+    let calibrated = Calibrated::new(&float, &encode(&texts.calibrate), &build)?;
+    let Calibrated {
+        parameters,
+        numerics,
+        ranges,
+        ..
+    } = &calibrated;
+    let circuit = build(parameters, numerics, ranges)?;
+    let plain = float.measure(&encode(&texts.measure))?;
+    let cap = calibrated.largest_cap();
     Ok(Imported {
         layers: report::layers(spec, &float, &calibrated)?,
-        quality: quality(
-            &circuit,
-            &texts,
-            (plain.loss, &plain.best),
-            calibrated.largest_cap(),
-            import.seed,
-        )?,
-        calibrated: calibrate.len(),
-        measured: texts.len(),
-        left_out: left_out.get(),
-        texts: thin(texts, VECTORS),
+        quality: quality(&circuit, &texts.measure, &plain, cap, import.seed)?,
+        calibrated: texts.calibrate.len(),
+        measured: texts.measure.len(),
+        left_out: texts.left_out,
+        texts: thin(texts.measure, VECTORS),
         circuit,
     })
+}
+
+/// What is calibrated with and measured on.
+struct Texts {
+    calibrate: Vec<String>,
+    measure: Vec<String>,
+    /// How many are longer than the context.
+    left_out: usize,
+}
+
+impl Texts {
+    fn load(
+        import: &Import<'_>,
+        vocabulary: &Vocabulary,
+        context: usize,
+    ) -> Result<Self, ModelError> {
+        let left_out = Cell::new(0);
+        let load = |path: &Path| {
+            let (texts, long) = short_enough(path, read_texts(path, vocabulary)?, context)?;
+            left_out.set(left_out.get() + long);
+            Ok(texts)
+        };
+        let split = Split::new(import, load, |text| text.as_str())?;
+        Ok(Self {
+            calibrate: thin(split.calibrate, CALIBRATE),
+            measure: thin(split.measure, MEASURE),
+            left_out: left_out.get(),
+        })
+    }
 }
 
 /// Clients spell texts character by character.
@@ -164,18 +172,18 @@ fn blame(source: CircuitError) -> ModelError {
     .into()
 }
 
-/// How well the circuit predicts texts, and how often as the float model, whose loss and most likely tokens these are.
+/// How well the circuit predicts texts, and how often as the float model.
 fn quality(
     circuit: &Circuit,
     texts: &[String],
-    (float, best): (f64, &[u32]),
+    float: &Outcome,
     cap: f64,
     seed: u64,
 ) -> Result<Quality, ModelError> {
     let run = |mode| -> Result<(Tally, f64), ModelError> {
         let mut evaluator = Evaluator::new(circuit, mode, seed)?;
         let bar = progress::bar("evaluating", texts.len());
-        let (mut tally, mut best, mut same) = (Tally::default(), best.iter(), 0usize);
+        let (mut tally, mut best, mut same) = (Tally::default(), float.best.iter(), 0usize);
         for text in texts {
             let tokens = tokens(circuit, text)?;
             let logits = evaluator.outputs(circuit, &bags(&tokens))?;
@@ -195,7 +203,7 @@ fn quality(
     let (simulate, simulate_agreement) = run(Mode::Simulate)?;
     Ok(Quality::Transformer {
         tokens: reference.tokens,
-        float,
+        float: float.loss,
         reference: reference.cross_entropy(),
         simulate: simulate.cross_entropy(),
         reference_agreement,

@@ -4,7 +4,7 @@ use candle_core::Tensor;
 
 use super::calibrate::Calibrated;
 use super::load::Float;
-use crate::decoder::{Flow, Site};
+use crate::decoder::{Flow, Record, Site};
 use crate::error::ModelError;
 use crate::import::report::{ImportedLayer, WeightError, worst_error};
 use crate::import::spec::{BlockLayer, TransformerLayer, TransformerSpec};
@@ -19,45 +19,31 @@ pub(super) fn layers(
     float: &Float,
     calibrated: &Calibrated,
 ) -> Result<Vec<ImportedLayer>, ModelError> {
-    let mut all = Vec::new();
     let mut groups = calibrated.record.weights.iter();
     let blocks = spec.layers.iter().filter_map(|layer| match layer {
         TransformerLayer::Block(block) => Some(block),
         _ => None,
     });
-    let mut in_logits = WeightError {
-        largest: 0.0,
-        of: 0.0,
-    };
+    let mut all = Vec::new();
     for (index, block) in blocks.enumerate() {
         let row = Row {
             number: index + 2,
             calibrated,
         };
-        if index == 0 {
-            all.extend(row.tables(block)?);
-        } else if let Some(group) = groups.next() {
-            let names = [
-                ("query", &block.attention.query),
-                ("key", &block.attention.key),
-                ("value", &block.attention.value),
-                ("up", &block.mlp.up),
-            ];
-            for ((what, tensor), (site, matrix, rounded)) in names.into_iter().zip(group) {
-                all.push(row.weights(what, tensor, (*site, matrix, rounded))?);
-            }
+        match index {
+            0 => all.extend(row.tables(block)?),
+            _ => all.extend(row.readers(block, groups.next())?),
         }
         let sources = [
             ("attention output", &block.attention.output),
             ("down", &block.mlp.down),
         ];
+        // The first block's MLP is in its table.
         let sources = sources.into_iter().take(if index == 0 { 1 } else { 2 });
         for ((what, tensor), group) in sources.zip(&mut groups) {
-            for (site, matrix, rounded) in group {
-                match site {
-                    Site::Logit => in_logits = larger(in_logits, error(matrix, rounded)?),
-                    site => all.push(row.weights(what, tensor, (*site, matrix, rounded))?),
-                }
+            let residuals = group.iter().filter(|(site, ..)| *site != Site::Logit);
+            for weights in residuals {
+                all.push(row.weights(what, tensor, weights)?);
             }
         }
     }
@@ -69,12 +55,28 @@ pub(super) fn layers(
             shape: float.parameters.unembedding.dims().to_vec(),
             largest_integer: WEIGHT,
             steps: 1,
-            error: in_logits,
+            error: in_logits(&calibrated.record)?,
             range: [low, high],
             possible: None,
         });
     }
     Ok(all)
+}
+
+/// The worst of the matrices that put values into the logits: products of the last layer's and another's.
+fn in_logits(record: &Record) -> Result<WeightError, ModelError> {
+    let mut worst = WeightError {
+        largest: 0.0,
+        of: 0.0,
+    };
+    let all = record.weights.iter().flatten();
+    for (_, matrix, rounded) in all.filter(|(site, ..)| *site == Site::Logit) {
+        let error = error(matrix, rounded)?;
+        if error.largest > worst.largest {
+            worst = error;
+        }
+    }
+    Ok(worst)
 }
 
 struct Row<'a> {
@@ -88,9 +90,9 @@ impl Row<'_> {
         &self,
         what: &str,
         tensor: &str,
-        (site, matrix, rounded): (Site, &Tensor, &Tensor),
+        (site, matrix, rounded): &(Site, Tensor, Tensor),
     ) -> Result<ImportedLayer, ModelError> {
-        let (low, high) = self.calibrated.ranges.both(site);
+        let (low, high) = self.calibrated.ranges.both(*site);
         Ok(ImportedLayer {
             layer: format!("layer {}, {what}", self.number),
             tensor: tensor.to_owned(),
@@ -101,6 +103,23 @@ impl Row<'_> {
             range: [low, high],
             possible: None,
         })
+    }
+
+    /// The matrices that read a block's norm, which are rounded together.
+    fn readers(
+        &self,
+        block: &BlockLayer,
+        group: Option<&Vec<(Site, Tensor, Tensor)>>,
+    ) -> Result<Vec<ImportedLayer>, ModelError> {
+        let names = [
+            ("query", &block.attention.query),
+            ("key", &block.attention.key),
+            ("value", &block.attention.value),
+            ("up", &block.mlp.up),
+        ];
+        let rows = names.into_iter().zip(group.into_iter().flatten());
+        rows.map(|((what, tensor), weights)| self.weights(what, tensor, weights))
+            .collect()
     }
 
     /// The first block's queries, keys and values: not weights are rounded, but what they make of each token.
@@ -145,12 +164,4 @@ impl Row<'_> {
 fn error(matrix: &Tensor, rounded: &Tensor) -> Result<WeightError, ModelError> {
     let rounded: Vec<f64> = values(rounded)?.into_iter().map(f64::from).collect();
     Ok(worst_error(&values(matrix)?, &rounded))
-}
-
-fn larger(one: WeightError, other: WeightError) -> WeightError {
-    if one.largest > other.largest {
-        one
-    } else {
-        other
-    }
 }

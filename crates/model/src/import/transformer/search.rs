@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Tensor};
 use cipherformer_circuit::{Circuit, Plain};
+use indicatif::ProgressBar;
 
 use super::calibrate::{ranges, steps};
 use super::load::Float;
@@ -88,39 +89,25 @@ impl<'a> Search<'a> {
         };
         let fixed = self.float.limits.iter().all(Option::is_some);
         let limits = if fixed { &LIMITS[..1] } else { &LIMITS[..] };
-        let mut best = Choice {
+        let first = Choice {
             sum: SUMS[0],
             cap: caps[0],
             limits: LIMITS[0],
         };
         let all = caps.len() + SUMS.len() + limits.len() - 2;
         let bar = progress::bar("calibrating", all);
-        let mut least = self.divergence(&best);
-        bar.inc(1);
-        let mut attempt = |choice: Choice, best: &mut Choice| {
-            let far = self.divergence(&choice);
-            bar.inc(1);
-            // The first circuit that there is takes the place of an error.
-            let better = match (&far, &least) {
-                (Ok(new), Ok(old)) => new < old,
-                (Ok(_), Err(_)) => true,
-                (Err(_), _) => false,
-            };
-            if better {
-                (*best, least) = (choice, far);
-            }
-        };
+        let mut best = Tried::new(self, first, &bar);
         for &cap in &caps[1..] {
-            attempt(Choice { cap, ..best }, &mut best);
+            best = best.or(self, |choice| choice.cap = cap, &bar);
         }
         for &sum in &SUMS[1..] {
-            attempt(Choice { sum, ..best }, &mut best);
+            best = best.or(self, |choice| choice.sum = sum, &bar);
         }
         for &limits in &limits[1..] {
-            attempt(Choice { limits, ..best }, &mut best);
+            best = best.or(self, |choice| choice.limits = limits, &bar);
         }
         bar.finish_and_clear();
-        least.map(|_| best)
+        best.divergence.map(|_| best.choice)
     }
 
     /// How far the circuit's predictions, noise simulated, are from the float model's: the mean divergence (Kullback and
@@ -160,7 +147,13 @@ impl<'a> Search<'a> {
         Ok(Numerics {
             form: Form::Circuit,
             cap: caps
-                .map(|(cap, score)| Some(choice.cap * cap.unwrap_or(*score)))
+                .map(|(cap, score)| {
+                    Some(match cap {
+                        // More than the model's would bend nothing less.
+                        Some(cap) => cap * choice.cap.min(1.0),
+                        None => score * choice.cap,
+                    })
+                })
                 .collect(),
             // For `ranges`, which makes it the resolution at which the largest sum is this.
             gain: vec![choice.sum; float.gain.len()],
@@ -168,6 +161,33 @@ impl<'a> Search<'a> {
             limits,
             ..float.clone()
         })
+    }
+}
+
+/// A choice, and how far its circuit is from the float model.
+struct Tried {
+    choice: Choice,
+    divergence: Result<f64, ModelError>,
+}
+
+impl Tried {
+    fn new(search: &Search<'_>, choice: Choice, bar: &ProgressBar) -> Self {
+        let divergence = search.divergence(&choice);
+        bar.inc(1);
+        Self { choice, divergence }
+    }
+
+    /// The better of this and one that differs in something; any circuit is better than an error.
+    fn or(self, search: &Search<'_>, change: impl Fn(&mut Choice), bar: &ProgressBar) -> Self {
+        let mut choice = self.choice;
+        change(&mut choice);
+        let other = Self::new(search, choice, bar);
+        let better = match (&other.divergence, &self.divergence) {
+            (Ok(new), Ok(old)) => new < old,
+            (Ok(_), Err(_)) => true,
+            (Err(_), _) => false,
+        };
+        if better { other } else { self }
     }
 }
 

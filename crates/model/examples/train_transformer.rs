@@ -5,7 +5,7 @@
 //! Any program that writes safetensors does as well. This one needs nothing but the repository: two parallel blocks over the
 //! letters of the shipped names. It knows nothing of encryption: no rounding, no noise.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::f64::consts::PI;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -40,15 +40,21 @@ fn main() -> anyhow::Result<()> {
     let out = out.context("name a folder to write: train_transformer -- target/mine-gpt")?;
     let steps = arguments.next().map_or(Ok(STEPS), |steps| steps.parse())?;
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let names = fs::read_to_string(root.join("data/names/names.txt"))?;
-    let short = names.lines().filter(|name| name.len() < CONTEXT);
-    let texts: Vec<Vec<u32>> = short
-        .map(|name| {
-            name.bytes()
-                .map(|letter| u32::from(letter - b'a' + 1))
-                .collect()
-        })
-        .collect();
+    let (names, unseen) = (
+        root.join("data/names/names.txt"),
+        root.join("data/names/unseen.txt"),
+    );
+    let (names, unseen) = (fs::read_to_string(names)?, fs::read_to_string(unseen)?);
+    // The second file's names are in the first one too, and kept for measuring.
+    let unseen: HashSet<&str> = unseen.lines().collect();
+    let fits = |name: &&str| name.len() < CONTEXT && !unseen.contains(name);
+    let names: Vec<&str> = names.lines().filter(fits).collect();
+    let letters = |name: &&str| {
+        name.bytes()
+            .map(|letter| u32::from(letter - b'a' + 1))
+            .collect()
+    };
+    let texts: Vec<Vec<u32>> = names.iter().map(letters).collect();
     let model = Model::train(&texts, steps)?;
     fs::create_dir_all(&out)?;
     let tensors = model
@@ -59,10 +65,11 @@ fn main() -> anyhow::Result<()> {
     candle_core::safetensors::save(&tensors, out.join("model.safetensors"))?;
     let letters: String = ('a'..='z').map(|letter| format!("{letter}\n")).collect();
     fs::write(out.join("letters.txt"), format!("<end>\n{letters}"))?;
+    fs::write(out.join("names.txt"), names.join("\n") + "\n")?;
     let spec = root.join("../../examples/import/transformer.toml");
     fs::copy(spec, out.join("spec.toml"))?;
     println!(
-        "wrote model.safetensors, letters.txt and spec.toml to {}",
+        "wrote model.safetensors, letters.txt, spec.toml and the names trained on to {}",
         out.display()
     );
     Ok(())

@@ -15,8 +15,8 @@ use crate::error::ModelError;
 /// Texts evaluated at once, at most.
 const CHUNK: usize = 256;
 
-/// Pairs of positions evaluated at once, at most; each takes as many numbers as the model is wide.
-const PAIRS: usize = 1 << 19;
+/// Numbers of one tensor over all pairs of positions evaluated at once, at most: 64 MB of them.
+const VALUES: usize = 1 << 24;
 
 /// What came out over all rows of some texts.
 #[derive(Clone, Debug)]
@@ -79,7 +79,7 @@ fn pass(
     };
     let vocabulary = parameters.vocabulary()?;
     let (mut sum, mut best, mut seen) = (0.0, Vec::new(), Ranges::default());
-    for chunk in chunks(texts) {
+    for chunk in chunks(texts, parameters.token.dim(1)?) {
         let batch = Batch::new(chunk, vocabulary)?;
         let mut flow = Flow::new(numerics, ranges)?;
         flow.quantized = numbers != Numbers::Float;
@@ -102,14 +102,15 @@ fn pass(
     })
 }
 
-/// Texts that are evaluated at once: as many as memory is there for, as every position looks at all before it.
-fn chunks(texts: &[Vec<u8>]) -> impl Iterator<Item = &[Vec<u8>]> {
+/// Texts that are evaluated at once: as many as memory is there for, as every position looks at all before it and the model is
+/// this wide.
+fn chunks(texts: &[Vec<u8>], width: usize) -> impl Iterator<Item = &[Vec<u8>]> {
     let mut rest = texts;
     std::iter::from_fn(move || {
         let mut pairs = 0;
         let fits = rest.iter().take(CHUNK).take_while(|text| {
             pairs += (text.len() + 1).pow(2);
-            pairs <= PAIRS
+            pairs * width <= VALUES
         });
         // One text is always taken, however long it is.
         let count = fits.count().max(1).min(rest.len());
@@ -139,7 +140,7 @@ mod tests {
         let texts = |lengths: &[usize]| -> Vec<Vec<u8>> {
             lengths.iter().map(|&length| vec![1; length]).collect()
         };
-        let sizes = |texts: &[Vec<u8>]| chunks(texts).map(<[_]>::len).collect::<Vec<_>>();
+        let sizes = |texts: &[Vec<u8>]| chunks(texts, 32).map(<[_]>::len).collect::<Vec<_>>();
         assert_eq!(sizes(&texts(&[3; 600])), [256, 256, 88]);
         // 500 positions make a quarter of a million pairs.
         assert_eq!(sizes(&texts(&[499; 5])), [2, 2, 1]);

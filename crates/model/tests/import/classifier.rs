@@ -9,6 +9,8 @@ use cipherformer_model::{
     load_examples, train, tune_circuit, write_tuned,
 };
 
+use safetensors::tensor::{Dtype, TensorView};
+
 use crate::files::{Files, classifier};
 
 /// Measured lost: 0.05 points at most; a LUT's noise turns the verdicts of prompts that are in doubt.
@@ -207,4 +209,49 @@ fn policies_and_halves_of_the_data() {
         "{report:?}"
     );
     assert!(report.table().contains("kept apart from calibration"));
+}
+
+/// Bytes of a number, given with its bits as a half.
+type Encode = fn((f32, u16)) -> Vec<u8>;
+
+/// The same numbers, exact in every type that is read.
+#[test]
+fn types_of_floats_make_no_difference() {
+    let halves: [(f32, u16); 4] = [
+        (1.0, 0x3c00),
+        (0.5, 0x3800),
+        (-0.25, 0xb400),
+        (-1.0, 0xbc00),
+    ];
+    let value = |index: usize| halves[index % 4];
+    let encode: [(Dtype, Encode); 4] = [
+        (Dtype::F32, |(x, _)| x.to_le_bytes().to_vec()),
+        (Dtype::F64, |(x, _)| f64::from(x).to_le_bytes().to_vec()),
+        (Dtype::F16, |(_, bits)| bits.to_le_bytes().to_vec()),
+        (Dtype::BF16, |(x, _)| x.to_le_bytes()[2..].to_vec()),
+    ];
+    let digests = encode.map(|(dtype, encode)| {
+        let tensors = [
+            ("embedding.weight", vec![4, 2]),
+            ("output.weight", vec![2, 2]),
+            ("output.bias", vec![2]),
+        ];
+        let bytes = tensors.clone().map(|(_, shape)| -> Vec<u8> {
+            (0..shape.iter().product())
+                .flat_map(|index| encode(value(index)))
+                .collect()
+        });
+        let views = tensors.iter().zip(&bytes).map(|((name, shape), bytes)| {
+            let view = TensorView::new(dtype, shape.clone(), bytes);
+            (*name, view.expect("as many values as the shape says"))
+        });
+        let written = classifier().write();
+        let weights = safetensors::serialize(views, None).expect("names are distinct");
+        fs::write(written.path("model.safetensors"), weights).expect("a temporary file");
+        written.import().expect("floats").digest
+    });
+    assert!(
+        digests.iter().all(|digest| *digest == digests[0]),
+        "{digests:?}"
+    );
 }

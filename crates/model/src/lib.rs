@@ -5,6 +5,7 @@
 //! - [`build_prompt_guard`] does all of it and writes the circuit's folder.
 //! - [`build_names_gpt`] does the same for a small transformer over the letters of names.
 //! - [`evaluate_circuit`] and [`evaluate_names`] measure a circuit: plain, with simulated noise, or encrypted.
+//! - [`noise_by_layer`] shows how noise grows on the way, predicted and measured.
 //!
 //! The only crate that names a training library.
 
@@ -25,6 +26,7 @@ mod progress;
 mod quantize;
 mod recipe;
 mod regenerate;
+mod trace;
 mod train;
 mod tune;
 
@@ -42,5 +44,6 @@ pub use names::{
     build_names_gpt, evaluate_names, reference_logits, tokens,
 };
 pub use recipe::Recipe;
+pub use trace::{LayerNoise, noise_by_layer};
 pub use train::{FloatModel, train};
 pub use tune::{tune_circuit, write_tuned};

@@ -2,6 +2,9 @@
 
 mod canvas;
 mod images;
+mod layouts;
+mod letter;
+mod noise;
 mod rotation;
 mod torus;
 
@@ -24,6 +27,9 @@ const ALL: &[(&str, Run)] = &[
     ("images", images::run),
     ("torus", torus::run),
     ("rotation", rotation::run),
+    ("noise", noise::run),
+    ("layouts", layouts::run),
+    ("letter", letter::run),
 ];
 
 /// Runs and draws the pictures with these names, or all, and writes NAME-light.svg and NAME-dark.svg to a folder.

@@ -32,7 +32,7 @@ fn decode(phase: u64) -> i64 {
 // ANCHOR_END: encode
 
 fn by_hand() -> Result<()> {
-    let mut client = insecure_ring::Client::insecure_from_seed(2);
+    let mut client = insecure_ring::Client::insecure_from_seed(29);
     let (key, lwe) = (client.small_key(), client.encrypt(5 << 28));
     let phase = client.phase(&lwe);
     let turn = |x: u32| f64::from(x) / 32f64.exp2();
@@ -76,17 +76,17 @@ fn arithmetic(key: &SecretKey) -> Result<()> {
 
 // ANCHOR: noise
 fn too_much_noise(key: &SecretKey) -> Result<()> {
-    println!("\nan encryption of 0, times 127, and again: 0 is lost when noise passes 1/32 = 2^-5");
+    println!("\nan encryption of 0, times 70, and again: 0 is lost when noise passes 1/32 = 2^-5");
     println!("  factors  predicted  measured  right");
     let mut zeros = key.encrypt_scalars(&[0; COPIES]);
     for factors in 0..8 {
         let phases = key.decrypt_scalars(&zeros);
         let right = phases.iter().filter(|phase| decode(**phase) == 0).count();
-        let predicted = FAST_1024.fresh_variance().sqrt() * 127f64.powi(factors);
+        let predicted = FAST_1024.fresh_variance().sqrt() * 70f64.powi(factors);
         let (log, measured) = (predicted.log2(), spread(&phases).log2());
         println!("  {factors}        2^{log:<7.1}  2^{measured:<6.1}  {right} of {COPIES}");
         ensure!(right == COPIES || predicted > 1.0 / 320.0, "too early");
-        zeros = scale(&zeros, 127);
+        zeros = scale(&zeros, 70);
     }
     Ok(())
 }

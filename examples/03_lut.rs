@@ -35,17 +35,17 @@ fn main() -> Result<()> {
 
 // ANCHOR: drawn
 fn drawn() -> Result<()> {
-    let mut client = Client::insecure_from_seed(3);
+    let mut client = Client::insecure_from_seed(36);
     let key = client.bootstrapping_key();
     let value = client.encrypt(encode(6));
     println!("a table of {N} cells and a key of {KEY_BITS} bits: f(6) is looked up (no security!)");
     println!("{:28}{}", "table", draw(&table()));
     let steps = blind_rotation(&table(), &value, &key);
-    let bits = client.small_key().map(|bit| format!("key bit {bit}"));
-    let names = std::iter::once("body".to_owned()).chain(bits);
-    for (step, name) in steps.iter().zip(names) {
+    // The body's turn is always made, a mask's only if its key bit is 1.
+    let bits = std::iter::once(1).chain(client.small_key());
+    for (step, bit) in steps.iter().zip(bits) {
         let opened = draw(&client.ring_phase(&step.accumulator));
-        println!("{name:10} turns {:2} left{:4}{opened}", step.exponent, "");
+        println!("turned left by {bit} * {:2}      {opened}", step.exponent);
     }
     let seen = draw(&steps[KEY_BITS].accumulator.body);
     println!("{:28}{seen}", "what the server sees");
@@ -70,7 +70,8 @@ fn for_real() -> Result<()> {
     let numbers: Vec<i64> = (-7..=7).collect();
     let on_torus: Vec<u64> = numbers.iter().map(|&x| torus::encode(x, 5)).collect();
     let encrypted = secret.encrypt_scalars(&on_torus);
-    let functions: [(&str, fn(i64) -> i64); 4] = [
+    type Function = fn(i64) -> i64;
+    let functions: [(&str, Function); 4] = [
         ("max(x, 0)", |x| x.max(0)),
         ("x * x / 4", |x| x * x / 4),
         ("is x prime?", |x| [2, 3, 5, 7].contains(&x).into()),

@@ -87,14 +87,11 @@ fn whole_table(key: &SecretKey) -> Result<()> {
     let features = bag.features();
     let request = encrypt(features, entries, key);
     let start = Instant::now();
-    let sums = table.apply(&request)?;
-    let time = start.elapsed();
+    let (sums, time) = (table.apply(&request)?, start.elapsed());
     let sums = torus::decode(&key.decrypt_scalars(&sums), BITS);
     let column = |d: usize| features.iter().map(|&v| i64::from(rows.row(v)[d])).sum();
-    ensure!(
-        sums == (0..width).map(column).collect::<Vec<i64>>(),
-        "wrong"
-    );
+    let expected: Vec<i64> = (0..width).map(column).collect();
+    ensure!(sums == expected, "wrong sums");
     println!("\nthe guard's own table, {entries} by {width}, for {TEXT:?}");
     println!("  {products} ring products in {time:.1?}: {width} right sums");
     Ok(())

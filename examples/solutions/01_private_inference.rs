@@ -17,7 +17,7 @@ async fn main() -> Result<()> {
     let circuits = Path::new(env!("CARGO_MANIFEST_DIR")).join("../circuits");
     let (disk, home) = (tempfile::tempdir()?, tempfile::tempdir()?);
     let server = Server::start(&Config::loopback(circuits, disk.path())).await?;
-    let client = Client::connect(server.url(), KeyHome::new(home.path()), Arc::new(())).await?;
+    let client = Client::connect(&server.url(), KeyHome::new(home.path()), Arc::new(())).await?;
     let circuit = client.circuit("prompt-guard").await?;
     let keys = client.keys(circuit.parameters()).await?;
     let stranger = SecretKey::generate(circuit.parameters());

@@ -48,24 +48,27 @@ pub(super) fn run() -> Result<Draw> {
         below: below.to_owned(),
         pixels,
     };
-    let doublings = |count| format!("with black, doubled {count} times, added");
+    let noise = |doublings: usize| {
+        let levels = 16.0 * FAST_1024.fresh_variance().sqrt() * (doublings as f64).exp2();
+        format!("of {levels:.1} grey levels")
+    };
     let panels = vec![
-        panel("your picture", "2,048 pixels, 16 grey levels", plain),
+        panel("your picture", "2,048 pixels of 16 greys", plain),
         panel("what the server has", "the ciphertext's body", levels(body)),
         panel("opened with the key", "every pixel is right", opened),
         panel(
             "opened with another key",
-            "noise",
+            "nothing but noise",
             levels(&stranger.decrypt_packed(&picture)),
         ),
         panel(
             "some noise",
-            &doublings(SOME_DOUBLINGS),
+            &noise(SOME_DOUBLINGS),
             levels(&key.decrypt_packed(&noisy(SOME_DOUBLINGS))),
         ),
         panel(
             "too much noise",
-            &doublings(MANY_DOUBLINGS),
+            &noise(MANY_DOUBLINGS),
             levels(&key.decrypt_packed(&noisy(MANY_DOUBLINGS))),
         ),
     ];

@@ -31,7 +31,7 @@ struct Row {
 /// Looks one value up, and opens every accumulator with the key.
 pub(super) fn run() -> Result<Draw> {
     let table: Polynomial = std::array::from_fn(|cell| (2 * F[cell / 4] + 1) << 27);
-    let mut client = Client::insecure_from_seed(3);
+    let mut client = Client::insecure_from_seed(36);
     let key = client.bootstrapping_key();
     let value = client.encrypt((8 * INPUT as u32 + 3) << 25);
     let steps = blind_rotation(&table, &value, &key);
@@ -47,8 +47,10 @@ pub(super) fn run() -> Result<Draw> {
             0 => (format!("body: {} left", step.exponent), 1),
             _ => {
                 let bit = bits[i - 1];
-                let what = if bit == 1 { "left" } else { "not" };
-                (format!("key bit {bit}: {} {what}", step.exponent), bit)
+                (
+                    format!("key bit {bit}: {bit} * {} left", step.exponent),
+                    bit,
+                )
             }
         };
         places = (places + bit as usize * step.exponent) % (2 * N);

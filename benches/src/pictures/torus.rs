@@ -129,18 +129,17 @@ fn half(fill: &'static str, from: f64) -> Path {
 
 fn words(document: Document, cloud: &Cloud, palette: &Palette) -> Document {
     let (x, y) = CENTRE;
+    let noise = |fraction: f64| format!("{:.2} %", 100.0 * fraction);
     let middle = [
-        "the torus: one turn is 1".to_owned(),
-        format!("noise at a LUT's input: {:.2} %", 100.0 * cloud.measured),
-        format!(
-            "of its half of the circle ({:.2} % predicted)",
-            100.0 * FAST_1024.lut_input_noise()
-        ),
         format!("{} ciphertexts", cloud.points.len()),
+        "on the torus;".to_owned(),
+        "noise in the half that".to_owned(),
+        format!("a LUT reads: {}", noise(cloud.measured)),
+        format!("({} predicted)", noise(FAST_1024.lut_input_noise())),
     ];
     let mut document = document;
     for (i, words) in middle.into_iter().enumerate() {
-        let place = (x, y - 26.0 + 20.0 * i as f64);
+        let place = (x, y - 35.0 + 20.0 * i as f64);
         document = document.add(text(place, 13.0, "middle", palette.ink, words));
     }
     for (i, words) in [

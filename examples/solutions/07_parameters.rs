@@ -6,13 +6,13 @@ use std::path::Path;
 
 use anyhow::{Result, ensure};
 use cipherformer_circuit::{Circuit, Goal, Plain, cost, tune};
-use cipherformer_model::load_examples;
+use cipherformer_model::{LABELS, load_examples};
 
 fn main() -> Result<()> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let guard = Circuit::load(&folder.join("circuits/prompt-guard"))?;
     let prompts = folder.join("crates/model/data/prompt-injection/validation.csv");
-    let prompts = load_examples(&prompts)?;
+    let prompts = load_examples(&prompts, &LABELS)?;
 
     println!("tolerated  noise    LUTs     key      same verdicts  set");
     let mut before = f64::INFINITY;

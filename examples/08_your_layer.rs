@@ -25,6 +25,7 @@ async fn main() -> Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     let given = env::args().nth(1).map(PathBuf::from);
     let data = given.clone().unwrap_or(here.join("data/messages.csv"));
+    let unseen = here.join("data/messages-unseen.csv");
     let folder = here.join("../target/lesson-8");
     fs::create_dir_all(&folder)?;
 
@@ -58,7 +59,7 @@ async fn main() -> Result<()> {
         safetensors: &weights,
         spec: &spec,
         calibrate: &data,
-        evaluate: None,
+        evaluate: given.is_none().then_some(&unseen),
         out: &folder.join("circuits/messages"),
         seed: 0,
         replace: true,

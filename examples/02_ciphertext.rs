@@ -79,7 +79,7 @@ fn too_much_noise(key: &SecretKey) -> Result<()> {
     println!("\nan encryption of 0, times 70, and again: 0 is lost when noise passes 1/32 = 2^-5");
     println!("  factors  predicted  measured  right");
     let mut zeros = key.encrypt_scalars(&[0; COPIES]);
-    for factors in 0..8 {
+    for factors in 0..9 {
         let phases = key.decrypt_scalars(&zeros);
         let right = phases.iter().filter(|phase| decode(**phase) == 0).count();
         let predicted = FAST_1024.fresh_variance().sqrt() * 70f64.powi(factors);

@@ -45,7 +45,7 @@ fn drawn() -> Result<()> {
     let bits = std::iter::once(1).chain(client.small_key());
     for (step, bit) in steps.iter().zip(bits) {
         let opened = draw(&client.ring_phase(&step.accumulator));
-        println!("turned left by {bit} * {:2}      {opened}", step.exponent);
+        println!("turned left by {bit} * {:2}       {opened}", step.exponent);
     }
     let seen = draw(&steps[KEY_BITS].accumulator.body);
     println!("{:28}{seen}", "what the server sees");

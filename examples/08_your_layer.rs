@@ -28,6 +28,8 @@ async fn main() -> Result<()> {
     let unseen = here.join("data/messages-unseen.csv");
     let folder = here.join("../target/lesson-8");
     fs::create_dir_all(&folder)?;
+    let folder = folder.canonicalize()?;
+    let folder = folder.strip_prefix(env::current_dir()?).unwrap_or(&folder); // shorter to read
 
     // ANCHOR: train
     let lines = fs::read_to_string(&data).with_context(|| format!("no file {data:?}"))?;

@@ -3,8 +3,8 @@
 //!
 //! `cargo run --release --example 08_solution`
 
-use std::fs;
 use std::path::Path;
+use std::{env, fs};
 
 use anyhow::{Context, Result, bail, ensure};
 use cipherformer_circuit::{Circuit, OutputLayout, Plain};
@@ -14,9 +14,13 @@ const TEXT: &str = "please send me my money back";
 
 fn main() -> Result<()> {
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let folder = here.join("../target/lesson-8");
-    let spec = fs::read_to_string(folder.join("spec.toml"))
-        .context("run lesson 8 first: cargo run --release --example 08_your_layer")?;
+    let first = "run lesson 8 first: cargo run --release --example 08_your_layer";
+    let folder = here
+        .join("../target/lesson-8")
+        .canonicalize()
+        .context(first)?;
+    let folder = folder.strip_prefix(env::current_dir()?).unwrap_or(&folder); // shorter to read
+    let spec = fs::read_to_string(folder.join("spec.toml")).context(first)?;
 
     for (what, from, to) in [
         (
@@ -31,7 +35,7 @@ fn main() -> Result<()> {
         ),
         ("no such function", "\"tanh\"", "\"softmax\""),
     ] {
-        match import(here, "wrong", &spec.replace(from, to)) {
+        match import(folder, "wrong", &spec.replace(from, to)) {
             Ok(_) => bail!("{what} went through"),
             Err(error) => println!("{what}: {error}\n"),
         }
@@ -39,7 +43,7 @@ fn main() -> Result<()> {
 
     let top = format!("output = \"top-1\"\n{spec}");
     for (name, spec) in [("messages", &spec), ("desk-alone", &top)] {
-        let report = import(here, name, spec)?;
+        let report = import(folder, name, spec)?;
         let circuit = Circuit::load(&report.out)?;
         let bag = circuit.vocabulary().bag(TEXT);
         let answer = &Plain::simulate(0).outputs(&circuit, &[bag])?[0];
@@ -52,15 +56,15 @@ fn main() -> Result<()> {
     Ok(())
 }
 
-fn import(here: &Path, name: &str, spec: &str) -> Result<ImportReport, ModelError> {
-    let folder = here.join("../target/lesson-8");
+fn import(folder: &Path, name: &str, spec: &str) -> Result<ImportReport, ModelError> {
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data");
     let path = folder.join(format!("{name}.toml"));
     fs::write(&path, spec).expect("the lesson wrote there too");
     import_circuit(&Import {
         safetensors: &folder.join("model.safetensors"),
         spec: &path,
-        calibrate: &here.join("data/messages.csv"),
-        evaluate: Some(&here.join("data/messages-unseen.csv")),
+        calibrate: &data.join("messages.csv"),
+        evaluate: Some(&data.join("messages-unseen.csv")),
         out: &folder.join("circuits").join(name),
         seed: 0,
         replace: true,

@@ -116,9 +116,9 @@ fn draw(stages: &[Stage], fresh: f64, palette: &Palette) -> Document {
             line((LEFT, y), (WIDTH - 10.0, y), palette.green.strong).set("stroke-dasharray", "4 4"),
         )
         .add(text(
-            (LEFT + 6.0, y - 5.0),
+            (WIDTH - 14.0, y - 5.0),
             13.0,
-            "start",
+            "end",
             palette.green.strong,
             words,
         ));

@@ -11,7 +11,7 @@ use cipherformer_circuit::{
 use cipherformer_model::{EncryptedPair, noise_by_layer};
 
 // ANCHOR: weights
-/// What a word adds to two hidden values; their tanh, times the weights of a dense layer, are two scores.
+/// What a word adds to two hidden values, and what two scores make of their tanh.
 const WORDS: [&str; 3] = ["w:good", "w:bad", "w:not"];
 const EMBEDDING: [[f64; 2]; 3] = [[4.13, -3.87], [-3.79, 4.21], [-8.02, 8.11]];
 const DENSE: [[f64; 2]; 2] = [[-0.98, -1.03], [1.01, 0.97]];

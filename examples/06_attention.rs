@@ -52,7 +52,7 @@ fn attend(
     // ANCHOR: softmax
     let (cap, gain) = (2.0, 12.0 / (j + 1) as f64);
     let exp = Function::CappedExp { cap, gain };
-    let mut exp = cell(exp, 4.0 / SCORES as f64, 1.0 / MIX as f64); // of a quarter of the score
+    let mut exp = cell(exp, 4.0 / SCORES as f64, 1.0 / MIX as f64); // of score / 4
     exp.rounded = true; // to integers: they are to be multiplied
     let weights = by.lut(&scores, exp)?;
     let eight = IntMatrix::new(1, j + 1, vec![8; j + 1]).expect("one row");

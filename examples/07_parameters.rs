@@ -28,7 +28,7 @@ fn ring(k: usize, n: usize) -> ParameterSet {
     set
 }
 
-/// Digits that ciphertexts are cut into, how many of how many bits: in LUTs, and in packing and products.
+/// Digits, how many of how many bits: in LUTs, and in packing and products.
 fn digits((levels, base_log): (u32, u32), packing: (u32, u32)) -> ParameterSet {
     let mut set = START;
     set.bootstrap = Decomposition { base_log, levels };

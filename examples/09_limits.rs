@@ -71,18 +71,18 @@ fn main() -> Result<()> {
 }
 
 // ANCHOR: copy
-/// Asks for every word alone; the copy's score of a text is the mean of what its words had.
+/// Asks for every word alone; the copy takes the mean of the answers for a text's words.
 fn copied(served: &Circuit, guard: &Circuit, prompts: &[Bag]) -> Result<f64> {
     let few = guard.vocabulary().min_count();
-    let mut server = Plain::simulate(0); // with the noise that real answers have, but quick
+    let mut server = Plain::simulate(0); // the noise of real answers, but quick
     let mut ask = |words: Vec<usize>| -> Result<f64> {
         let scores = &server.outputs(served, &[Bag::new(words, few)])?[0];
         Ok(scores[1] - scores[0])
     };
     let nothing = ask(vec![])?;
     let words = 0..guard.vocabulary().len();
-    let effects: Result<Vec<f64>> = words.map(|word| Ok(ask(vec![word])? - nothing)).collect();
-    let effects = effects?;
+    let effects = words.map(|word| Ok(ask(vec![word])? - nothing));
+    let effects = effects.collect::<Result<Vec<f64>>>()?;
     let mut same = 0;
     for bag in prompts {
         let sum: f64 = bag.features().iter().map(|&word| effects[word]).sum();

@@ -17,7 +17,7 @@ const LEVELS: u32 = 64;
 /// What 1 is on the torus in the end: the largest of four normalised numbers is 2.
 const OUT: f64 = 1.0 / 8.0;
 
-/// x / sqrt(mean of x^2): a LUT a value for the squares, one for the root, a LUT a value for the product.
+/// x / sqrt(mean of x^2): LUTs for the squares, one for the root, LUTs for the products.
 fn norm(x: &Scalars, by: &Keys) -> Result<Scalars> {
     // The mean of squares goes from 0 to 16; with 8 taken off, it fills the root's LUT.
     let mean_unit = 0.5 / 16.0;

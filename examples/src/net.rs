@@ -11,7 +11,7 @@ use safetensors::tensor::{Dtype, TensorView, serialize_to_file};
 pub const WIDTH: usize = 6;
 
 // ANCHOR: net
-/// scores = dense tanh(mean of the embeddings of a text's words): a row a word, and a row a label.
+/// scores = dense tanh(mean of a text's embeddings): a row a word, and a row a label.
 #[derive(Clone, Debug)]
 pub struct Net {
     embedding: Vec<[f64; WIDTH]>,

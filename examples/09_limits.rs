@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use anyhow::{Result, ensure};
-use cipherformer_circuit::{Bag, Circuit, OutputPolicy, Plain};
+use cipherformer_circuit::{Bag, Circuit, OutputPolicy};
 use cipherformer_client::PublicCircuit;
+use cipherformer_examples::copies::{agreement, from_prompts, from_words};
 use cipherformer_examples::keys::Keys;
 use cipherformer_fhe::SecretKey;
 use cipherformer_model::{LABELS, load_examples};
@@ -56,40 +57,27 @@ fn main() -> Result<()> {
     ensure!(verdict.label != lie.label, "the answers should differ");
     // ANCHOR_END: lie
 
-    println!("4. Answers tell of the model: a copy, from one question for each word it knows.");
-    let prompts = folder.join("crates/model/data/prompt-injection/validation.csv");
-    let prompts = load_examples(&prompts, &LABELS)?;
-    let bags = prompts
-        .iter()
-        .map(|prompt| guard.vocabulary().bag(&prompt.text));
-    let bags: Vec<Bag> = bags.collect();
-    for policy in [OutputPolicy::Scores, OutputPolicy::TopOne] {
-        let same = 100.0 * copied(&guard.with_policy(policy)?, &guard, &bags)?;
-        println!("   from {policy}: the guard's verdict on {same:.1} % of prompts");
+    println!("4. Answers tell of the model. Copies made of them say what the guard says:");
+    // ANCHOR: copies
+    let bags = |file: &str| -> Result<Vec<Bag>> {
+        let data = folder.join("crates/model/data/prompt-injection");
+        let prompts = load_examples(&data.join(file), &LABELS)?.into_iter();
+        let bags = prompts.map(|prompt| guard.vocabulary().bag(&prompt.text));
+        Ok(bags.collect())
+    };
+    let unseen = bags("validation.csv")?;
+    let top = guard.with_policy(OutputPolicy::TopOne)?;
+    for (policy, served) in [("scores", &guard), ("top-1", &top)] {
+        let same = agreement(&guard, from_words(served)?, &unseen)?;
+        println!("   {policy} of every word alone: for {same:.1} % of prompts");
     }
+    let asked: Vec<Bag> = bags("train.csv")?.into_iter().step_by(36).collect();
+    let same = agreement(&guard, from_prompts(&top, &asked)?, &unseen)?;
+    println!(
+        "   top-1 of {} real prompts: for {same:.1} % of prompts",
+        asked.len()
+    );
+    // ANCHOR_END: copies
+    ensure!(same > 90.0, "it used to be a good copy");
     Ok(())
 }
-
-// ANCHOR: copy
-/// Asks for every word alone; the copy takes the mean of the answers for a text's words.
-fn copied(served: &Circuit, guard: &Circuit, prompts: &[Bag]) -> Result<f64> {
-    let few = guard.vocabulary().min_count();
-    let mut server = Plain::simulate(0); // the noise of real answers, but quick
-    let mut ask = |words: Vec<usize>| -> Result<f64> {
-        let scores = &server.outputs(served, &[Bag::new(words, few)])?[0];
-        Ok(scores[1] - scores[0])
-    };
-    let nothing = ask(vec![])?;
-    let words = 0..guard.vocabulary().len();
-    let effects = words.map(|word| Ok(ask(vec![word])? - nothing));
-    let effects = effects.collect::<Result<Vec<f64>>>()?;
-    let mut same = 0;
-    for bag in prompts {
-        let sum: f64 = bag.features().iter().map(|&word| effects[word]).sum();
-        let copy = nothing + few as f64 * bag.weight() * sum;
-        let verdict = &Plain::reference().outputs(guard, std::slice::from_ref(bag))?[0];
-        same += usize::from((copy > 0.0) == (verdict[1] > verdict[0]));
-    }
-    Ok(same as f64 / prompts.len() as f64)
-}
-// ANCHOR_END: copy

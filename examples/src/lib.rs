@@ -2,6 +2,7 @@
 
 pub mod bitmap;
 pub mod by_hand;
+pub mod copies;
 pub mod insecure_ring;
 pub mod keys;
 pub mod net;

@@ -48,7 +48,8 @@ pub use lower::{
     Flood, GUARD_LOG2, LOGITS_FLOOD, LUT_HALF_RANGE, RESPONSE_HALF_RANGE, SCORES_FLOOD,
 };
 pub use manifest::{
-    FORMAT, InputKind, InputLayout, Manifest, OutputKind, OutputLayout, is_circuit_name,
+    FORMAT, InputKind, InputLayout, MAX_CONTEXT, Manifest, OutputKind, OutputLayout,
+    is_circuit_name,
 };
 pub use model::{Block, Dense, Embedding, Model, Quantized};
 pub use parameters::{ParameterSet, Precision};

@@ -11,7 +11,7 @@ use crate::policy::OutputPolicy;
 pub(crate) const MAX_LABELS: usize = 256;
 
 /// No session of this format has more positions.
-pub(crate) const MAX_CONTEXT: usize = 1024;
+pub const MAX_CONTEXT: usize = 1024;
 
 /// The manifest format this build reads and writes.
 pub const FORMAT: u32 = 2;

@@ -19,7 +19,7 @@ use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-const STEPS: usize = 3000;
+const STEPS: usize = 1500;
 const BATCH: usize = 128;
 const RATE: f64 = 8e-3;
 const CONTEXT: usize = 16;
@@ -30,6 +30,9 @@ const HEADS: usize = 4;
 const HIDDEN: [usize; 2] = [256, 48];
 /// Soft cap of attention's scores, as Gemma 2 has it: `import` needs one, and models trained with it lose less.
 const CAP: f64 = 2.0;
+/// Weight of the square of log(mean of a position's exponentials): what softmax divides by is encrypted too, and noise matters
+/// less the less it varies (the z-loss of PaLM, section 5).
+const Z_LOSS: f64 = 0.1;
 
 fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
@@ -143,22 +146,21 @@ impl Model {
             rows.extend((0..=text.len()).map(|position| (index * CONTEXT + position) as u32));
             targets.extend(text.iter().copied().chain([0]));
         }
-        let logits = self.logits(&Tensor::new(inputs, &Device::Cpu)?)?;
+        let (logits, z_loss) = self.logits(&Tensor::new(inputs, &Device::Cpu)?)?;
         let logits = logits.index_select(&Tensor::new(rows, &Device::Cpu)?, 0)?;
-        Ok(cross_entropy(
-            &logits,
-            &Tensor::new(targets, &Device::Cpu)?,
-        )?)
+        let targets = Tensor::new(targets, &Device::Cpu)?;
+        Ok((cross_entropy(&logits, &targets)? + (z_loss * Z_LOSS)?)?)
     }
 
-    /// What `spec.toml` says: x + attention(norm(x)) + mlp(norm(x)), twice, then the logits.
-    fn logits(&self, tokens: &Tensor) -> anyhow::Result<Tensor> {
+    /// What `spec.toml` says: x + attention(norm(x)) + mlp(norm(x)), twice, then the logits; and the z-loss of attention.
+    fn logits(&self, tokens: &Tensor) -> anyhow::Result<(Tensor, Tensor)> {
         let token = self.get("token.weight").index_select(tokens, 0)?;
         let texts = tokens.elem_count() / CONTEXT;
         let x = token.reshape((texts, CONTEXT, WIDTH))?;
         let mut x = x
             .broadcast_add(self.get("position.weight"))?
             .flatten_to(1)?;
+        let mut z_loss = Tensor::zeros((), DType::F32, &Device::Cpu)?;
         for block in 0..HIDDEN.len() {
             let weight = |what: &str| self.get(&format!("blocks.{block}.{what}"));
             let mean = (x.sqr()?.mean_keepdim(1)? + 1e-6)?;
@@ -167,15 +169,17 @@ impl Model {
                 .broadcast_mul(weight("norm.weight"))?;
             let hidden = linear(&norm, weight("up.weight"))?.broadcast_add(weight("up.bias"))?;
             let mlp = linear(&hidden.gelu()?, weight("down.weight"))?;
-            let attention = linear(&self.attention(block, &norm)?, weight("output.weight"))?;
+            let (mixed, penalty) = self.attention(block, &norm)?;
+            z_loss = (z_loss + penalty)?;
+            let attention = linear(&mixed, weight("output.weight"))?;
             x = ((x + attention)? + mlp.broadcast_add(weight("down.bias"))?)?;
         }
         let logits = linear(&x, self.get("unembedding.weight"))?;
-        Ok(logits.broadcast_add(self.get("unembedding.bias"))?)
+        Ok((logits.broadcast_add(self.get("unembedding.bias"))?, z_loss))
     }
 
-    /// Causal attention with capped scores; rows as they came.
-    fn attention(&self, block: usize, norm: &Tensor) -> anyhow::Result<Tensor> {
+    /// Causal attention with capped scores, rows as they came; and the square of the log of the exponentials' mean.
+    fn attention(&self, block: usize, norm: &Tensor) -> anyhow::Result<(Tensor, Tensor)> {
         let head = WIDTH / HEADS;
         let heads = |what: &str| -> anyhow::Result<Tensor> {
             let projected = linear(norm, self.get(&format!("blocks.{block}.{what}.weight")))?;
@@ -194,9 +198,15 @@ impl Model {
             (CONTEXT, CONTEXT),
             &Device::Cpu,
         )?;
-        let weights = softmax(&capped.broadcast_add(&mask)?, D::Minus1)?;
+        let masked = capped.broadcast_add(&mask)?;
+        let counts: Vec<f32> = (1..=CONTEXT).map(|count| (count as f32).ln()).collect();
+        let means = masked
+            .log_sum_exp(D::Minus1)?
+            .broadcast_sub(&Tensor::new(counts, &Device::Cpu)?)?;
+        let weights = softmax(&masked, D::Minus1)?;
         let mixed = weights.matmul(&heads("value")?)?.transpose(1, 2)?;
-        Ok(mixed.contiguous()?.reshape(((), WIDTH))?)
+        let mixed = mixed.contiguous()?.reshape(((), WIDTH))?;
+        Ok((mixed, means.sqr()?.mean_all()?))
     }
 
     fn get(&self, name: &str) -> &Tensor {

@@ -86,7 +86,10 @@ fn example<S: AsRef<str>>(
 ) -> Result<Example, ModelError> {
     let got = record.get(label).map_or("", str::trim);
     let known = || labels.iter().map(AsRef::as_ref).enumerate();
-    let index = known().find(|&(number, label)| got == label || got == number.to_string());
+    // A label that looks like a number is itself.
+    let index = known()
+        .find(|&(_, label)| got == label)
+        .or_else(|| known().find(|(number, _)| got == number.to_string()));
     let Some((label, _)) = index else {
         let got: String = got.chars().take(40).collect();
         let known: Vec<String> = known()
@@ -129,4 +132,33 @@ pub(crate) fn hash(text: &str) -> u64 {
     let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, step);
     let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
     hash ^ (hash >> 33)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_are_names_or_numbers() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("texts.csv");
+        let read = |labels: &[&str], text: &str| {
+            fs::write(&path, text).expect("a temporary file");
+            let examples = load_examples(&path, labels);
+            examples.map(|all| all.iter().map(|one| one.label).collect::<Vec<usize>>())
+        };
+        let rows = "text,label\na,rain\nb, 0 \nc,1\n";
+        assert_eq!(read(&["tea", "rain"], rows).expect("labels"), [1, 0, 1]);
+        // Labels that are numbers, but not their own.
+        assert_eq!(
+            read(&["1", "0"], "text,label\na,0\nb,1\n").expect("labels"),
+            [1, 0]
+        );
+        let error = read(&["tea", "rain"], "text,label\na,2\n").expect_err("no such label");
+        assert!(
+            error
+                .to_string()
+                .contains("line 2: the label is \"2\"; use 0 for tea or 1 for rain")
+        );
+    }
 }

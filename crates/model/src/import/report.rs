@@ -228,7 +228,7 @@ impl Quality {
                 cap,
             } => {
                 let mut text = format!(
-                    "{:12}{:>14}{:>28}\n",
+                    "{:12}{:>14}{:>31}\n",
                     "", "nats a token", "most likely token as float's"
                 );
                 let rows = [
@@ -238,7 +238,7 @@ impl Quality {
                 ];
                 for (name, nats, agreement) in rows {
                     let agreement = agreement.map_or(String::new(), |part| percent(*part));
-                    let row = format!("{name:12}{nats:>14.4}{agreement:>28}");
+                    let row = format!("{name:12}{nats:>14.4}{agreement:>31}");
                     text.push_str(row.trim_end());
                     text.push('\n');
                 }

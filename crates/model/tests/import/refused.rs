@@ -133,6 +133,10 @@ fn layers() {
         &replaced("\"injection\"]", "\"injection\", \"\"]"),
         &["\"output.weight\"", "3 outputs, one a label"],
     );
+    of(
+        &replaced("\"injection\"]", "\"benign\"]"),
+        &["[\"benign\", \"benign\"]", "two or more different"],
+    );
 }
 
 #[test]
@@ -197,6 +201,19 @@ fn transformers() {
             "\"position.weight\"",
             "expected [context, 8 width]",
         ],
+    );
+    of(
+        &|files| files.set("position.weight", &[1025, 8], vec![1.0; 8200]),
+        &["layer 1, embedding", "1025 positions", "up to 1024"],
+    );
+    of(
+        &|files| {
+            let hidden = 3_000_000;
+            files.set("blocks.0.up.weight", &[hidden, 8], vec![0.1; 8 * hidden]);
+            files.set("blocks.0.up.bias", &[hidden], vec![0.0; hidden]);
+            files.set("blocks.0.down.weight", &[8, hidden], vec![0.1; 8 * hidden]);
+        },
+        &["layer 2, block", "3000000 values", "at most 134217728"],
     );
     of(
         &replaced("heads = 2", "heads = 3"),

@@ -4,26 +4,15 @@ use candle_core::Tensor;
 use cipherformer_circuit::transformer::MARGIN;
 
 use super::load::Float;
+use super::search::{Build, Search};
 use crate::decoder::{
-    Form, Numbers, Numerics, Parameters, Ranges, Record, Site, measure, measure_closely,
+    Numbers, Numerics, Parameters, Ranges, Record, Site, measure, measure_closely,
 };
 use crate::error::ModelError;
 use crate::import::error::ImportError;
-use crate::progress;
-
-/// Exponentials get the resolution at which their largest sum is this, as that of the shipped model: finer ones need a larger
-/// modulus, whose noise costs more than rounding does.
-const LARGEST_SUM: f64 = 54.0;
 
 /// Sums and means of squares are told apart down to this part of the largest: less is noise.
 const FLOOR: f64 = 1.0 / 64.0;
-
-/// Caps to try, in units of the largest score, where the model has none: a low one bends scores, a high one leaves noise
-/// more of their exponentials' range.
-const CAPS: [f64; 5] = [0.4, 0.6, 0.9, 1.4, 2.5];
-
-/// Caps are tried on so many texts at most.
-const TRIAL: usize = 256;
 
 /// No scores may be larger without a cap.
 const LARGEST_SCORE: f64 = 40.0;
@@ -49,52 +38,31 @@ pub(super) struct Calibrated {
 
 impl Calibrated {
     /// Calibrates on texts, as tokens without end marks.
-    pub(super) fn new(float: &Float, texts: &[Vec<u8>]) -> Result<Self, ModelError> {
-        let bar = progress::bar("calibrating", 2 + CAPS.len());
-        let trial = &texts[..texts.len().min(TRIAL)];
-        let none = Ranges::default();
+    ///
+    /// # Errors
+    /// Scores out of all proportion, or no choice with which there is a circuit.
+    pub(super) fn new(
+        float: &Float,
+        texts: &[Vec<u8>],
+        build: Build<'_>,
+    ) -> Result<Self, ModelError> {
+        let nothing = Ranges::default();
         let (outcome, record) = measure_closely(
             &float.parameters,
             texts,
             &float.numerics,
-            &none,
+            &nothing,
             Numbers::Float,
         )?;
+        let scores = scores(float, &outcome.seen)?;
         let mut projections = joined(&record)?;
         let mut parameters = float.parameters.clone();
         balance(&mut parameters, &mut projections)?;
-        let numerics = Numerics {
-            form: Form::Circuit,
-            limits: float.limits.clone(),
-            steps: steps(&projections, &float.limits)?,
-            ..float.numerics.clone()
-        };
-        bar.inc(1);
-        let scores = scores(float, &outcome.seen)?;
-        let mut best: Option<(f64, Numerics)> = None;
-        for part in CAPS {
-            let caps = float.numerics.cap.iter().zip(&scores);
-            let numerics = Numerics {
-                cap: caps
-                    .map(|(cap, score)| Some(cap.unwrap_or(part * score)))
-                    .collect(),
-                ..numerics.clone()
-            };
-            let (numerics, ranges) = ranges(&parameters, trial, numerics)?;
-            let noisy = measure(&parameters, trial, &numerics, &ranges, Numbers::Noisy(0))?;
-            if best.as_ref().is_none_or(|(loss, _)| noisy.loss < *loss) {
-                best = Some((noisy.loss, numerics));
-            }
-            bar.inc(1);
-            if float.numerics.cap.iter().all(Option::is_some) {
-                break;
-            }
-        }
-        let (_, numerics) = best.expect("there are caps to try");
+        let search = Search::new(float, (&parameters, &projections), &scores, texts, build)?;
+        let numerics = search.numerics(&search.best()?)?;
         let (numerics, first) = ranges(&parameters, texts, numerics)?;
         let (outcome, record) =
             measure_closely(&parameters, texts, &numerics, &first, Numbers::Exact)?;
-        bar.finish_and_clear();
         Ok(Self {
             parameters,
             numerics,
@@ -114,21 +82,22 @@ impl Calibrated {
     }
 }
 
-/// Resolution, floors and ranges of these grids and caps, from a pass without rounding.
-fn ranges(
+/// Resolution, floors and ranges of these grids and caps, from a pass without rounding. The gains that come in are the largest
+/// sums there should be.
+pub(super) fn ranges(
     parameters: &Parameters,
     texts: &[Vec<u8>],
     mut numerics: Numerics,
 ) -> Result<(Numerics, Ranges), ModelError> {
     let layers = parameters.blocks.len();
-    numerics.gain = vec![1.0; layers];
+    let sums = std::mem::replace(&mut numerics.gain, vec![1.0; layers]);
     numerics.floor = vec![0.0; layers];
     numerics.norm_floor = vec![0.0; layers];
     let nothing = Ranges::default();
     let mut ranges = measure(parameters, texts, &numerics, &nothing, Numbers::Float)?.seen;
-    for layer in 0..layers {
+    for (layer, sum) in sums.into_iter().enumerate() {
         let (low, high) = ranges.both(Site::Mean(layer));
-        let gain = LARGEST_SUM / high;
+        let gain = sum / high;
         numerics.gain[layer] = gain;
         numerics.floor[layer] = floor(low, high);
         for site in [Site::Mean(layer), Site::Mix(layer)] {
@@ -221,7 +190,10 @@ fn factors(factors: impl Iterator<Item = f32>) -> Vec<f32> {
 }
 
 /// The steps at which rounding moves queries, keys and values least, in the mean of squares.
-fn steps(projections: &[[Tensor; 3]], limits: &[[u8; 3]]) -> Result<Vec<[f64; 3]>, ModelError> {
+pub(super) fn steps(
+    projections: &[[Tensor; 3]],
+    limits: &[[u8; 3]],
+) -> Result<Vec<[f64; 3]>, ModelError> {
     let layers = projections.iter().zip(limits);
     layers
         .map(|(values, limits)| {
@@ -253,20 +225,29 @@ fn step(values: &Tensor, limit: u8) -> Result<f64, ModelError> {
 #[cfg(test)]
 mod tests {
     use candle_core::Device;
+    use rand::SeedableRng;
+    use rand::rngs::StdRng;
+    use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
 
-    /// Of evenly spread values nothing should be cut; of a bell curve's, the tails.
+    /// Of evenly spread values nothing should be cut; of a bell curve's, the tails (2.7 of 3.5 standard deviations).
     #[test]
     fn steps_follow_the_distribution() {
-        let tensor = |values: Vec<f32>| Tensor::new(values, &Device::Cpu).expect("a vector");
+        let part_of_largest = |values: Vec<f32>| {
+            let largest = values.iter().fold(0f32, |largest, x| largest.max(x.abs()));
+            let values = Tensor::new(values, &Device::Cpu).expect("a vector");
+            7.0 * step(&values, 7).expect("numbers") / f64::from(largest)
+        };
         let even: Vec<f32> = (-1000..=1000).map(|i| i as f32 / 1000.0).collect();
-        let step_of = |values: Vec<f32>| step(&tensor(values), 7).expect("numbers");
-        let flat = step_of(even.clone());
-        assert!((0.9..=1.0).contains(&(7.0 * flat)), "{flat}");
-        let peaked: Vec<f32> = even.iter().map(|x| x.powi(5)).collect();
-        assert!(step_of(peaked) < 0.8 * flat);
-        assert_eq!(step_of(vec![0.0; 5]), 1.0);
+        let flat = part_of_largest(even);
+        assert!((0.9..=1.0).contains(&flat), "{flat}");
+        let mut random = StdRng::seed_from_u64(5);
+        let bell = (0..4000).map(|_| StandardNormal.sample(&mut random));
+        let bell = part_of_largest(bell.collect());
+        assert!((0.6..0.9).contains(&bell), "{bell}");
+        let zeros = Tensor::new(vec![0f32; 5], &Device::Cpu).expect("a vector");
+        assert_eq!(step(&zeros, 7).expect("numbers"), 1.0);
     }
 
     #[test]

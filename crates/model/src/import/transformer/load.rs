@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use cipherformer_circuit::Function;
+use cipherformer_circuit::{Function, MAX_CONTEXT};
 
 use crate::decoder::{BlockParameters, Form, Numerics, Parameters};
 use crate::error::ModelError;
@@ -16,13 +16,16 @@ use crate::import::weights::{Axis, Weights};
 /// The largest soft cap; exponentials of larger scores span more than a LUT tells apart.
 const LARGEST_CAP: f64 = 20.0;
 
+/// Tables of the first block may have so many values on the way: half a gigabyte.
+const LARGEST_TABLE: usize = 1 << 27;
+
 /// The model as its owner trained it.
 pub(super) struct Float {
     pub(super) parameters: Parameters,
     /// Softmax and norms as they are defined, nothing rounded.
     pub(super) numerics: Numerics,
-    /// Largest integers of queries, keys and values, of each block.
-    pub(super) limits: Vec<[u8; 3]>,
+    /// Largest integers of queries, keys and values, of each block, where they are given.
+    pub(super) limits: Vec<Option<[u8; 3]>>,
 }
 
 impl Float {
@@ -51,9 +54,16 @@ impl Float {
         let width = token.dim(1)?;
         let axes = [Axis::Any("context"), Axis::Is("width", width)];
         let position = weights.take(first, &embedding.position, &axes)?;
+        let context = position.dim(0)?;
+        if context > MAX_CONTEXT {
+            let reason =
+                format!("{first}: {context} positions are not supported; up to {MAX_CONTEXT} are");
+            return Err(refuse(path, reason).into());
+        }
         let mut loader = Loader {
             path,
             width,
+            rows: context * vocabulary,
             weights,
         };
         let mut all = Vec::new();
@@ -107,6 +117,8 @@ fn numerics(blocks: &[&BlockLayer]) -> Option<Numerics> {
 struct Loader<'a, 'b> {
     path: &'a Path,
     width: usize,
+    /// Of the first block's table: tokens at all positions.
+    rows: usize,
     weights: &'a mut Weights<'b>,
 }
 
@@ -147,6 +159,7 @@ impl Loader<'_, '_> {
             .weights
             .take(&layer, up, &[Axis::Any("hidden"), width])?;
         let hidden = up.dim(0)?;
+        self.check_table(&layer, hidden.max(inner).max(self.width))?;
         let up_bias = self.bias(&layer, up_bias.as_deref(), hidden)?;
         let down = self
             .weights
@@ -204,13 +217,27 @@ impl Loader<'_, '_> {
                 "an epsilon of {epsilon} is not supported; 0 to 1 are"
             ));
         }
-        let integers = block.attention.integers;
+        let integers = block.attention.integers.unwrap_or([1; 3]);
         if !integers.iter().all(|limit| (1..=127).contains(limit)) {
             return refuse(format!(
                 "integers of {integers:?} are not supported; 1 to 127 are"
             ));
         }
         Ok(())
+    }
+
+    /// The first block is computed for every token at every position.
+    fn check_table(&self, layer: &str, values: usize) -> Result<(), ImportError> {
+        let size = self.rows.saturating_mul(values);
+        if size <= LARGEST_TABLE {
+            return Ok(());
+        }
+        let reason = format!(
+            "{layer}: {} tokens and positions with {values} values each are {size}; a table of at most {LARGEST_TABLE} is \
+             supported",
+            self.rows
+        );
+        Err(refuse(self.path, reason))
     }
 
     fn check_heads(&self, layer: &str, inner: usize, heads: usize) -> Result<(), ImportError> {

@@ -3,6 +3,7 @@
 mod calibrate;
 mod load;
 mod report;
+mod search;
 
 use std::cell::Cell;
 use std::path::Path;
@@ -15,7 +16,7 @@ use super::report::Quality;
 use super::spec::{TransformerSpec, refuse};
 use super::weights::Weights;
 use super::{Import, Imported};
-use crate::decoder::{Numbers, Ranges, export, measure};
+use crate::decoder::{Numbers, Numerics, Parameters, Ranges, export, measure};
 use crate::error::ModelError;
 use crate::evaluate::{Evaluator, Mode};
 use crate::progress;
@@ -58,29 +59,32 @@ pub(super) fn import(
     let encode = |texts: &[String]| -> Vec<Vec<u8>> {
         texts.iter().map(|text| encode(&vocabulary, text)).collect()
     };
-    let calibrated = Calibrated::new(&float, &encode(&calibrate))?;
-    let plain = measure(
-        &float.parameters,
-        &encode(&texts),
-        &float.numerics,
-        &Ranges::default(),
-        Numbers::Float,
-    )?;
     let description = Description {
         name,
         description: spec.description.clone(),
         parameter_set: spec.parameters.clone(),
-        labels: (0..vocabulary.len())
-            .filter_map(|id| vocabulary.feature(id).map(str::to_owned))
-            .collect(),
+        labels: labels(&vocabulary),
         policy: spec.output,
     };
-    let body = export(
+    let build = |parameters: &Parameters, numerics: &Numerics, ranges: &Ranges| {
+        let body = export(parameters, numerics, ranges)?;
+        let circuit = Circuit::new(description.clone(), vocabulary.clone(), body);
+        circuit.map_err(blame)
+    };
+    let calibrated = Calibrated::new(&float, &encode(&calibrate), &build)?;
+    let circuit = build(
         &calibrated.parameters,
         &calibrated.numerics,
         &calibrated.ranges,
     )?;
-    let circuit = Circuit::new(description, vocabulary, body).map_err(blame)?;
+    let nothing = Ranges::default();
+    let plain = measure(
+        &float.parameters,
+        &encode(&texts),
+        &float.numerics,
+        &nothing,
+        Numbers::Float,
+    )?;
     Ok(Imported {
         layers: report::layers(spec, &float, &calibrated)?,
         quality: quality(
@@ -116,6 +120,12 @@ fn check_letters(path: &Path, vocabulary: &Vocabulary) -> Result<(), ImportError
         return Err(refuse(path, reason));
     }
     Ok(())
+}
+
+/// Every token is a label.
+fn labels(vocabulary: &Vocabulary) -> Vec<String> {
+    let tokens = (0..vocabulary.len()).filter_map(|id| vocabulary.feature(id));
+    tokens.map(str::to_owned).collect()
 }
 
 /// At most so many of the texts, evenly taken.

@@ -1,25 +1,29 @@
 //! A classifier: its layers in floating point, as small integers, and how far those are from each other.
 
+mod layer;
+
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use cipherformer_circuit::graph::{Node, Value};
 use cipherformer_circuit::{
     Bag, Block, Circuit, CircuitError, Dense, Description, Embedding, Function, Model,
-    OutputLayout, Quantized, Vocabulary,
+    OutputLayout, Vocabulary,
 };
 
 use super::data::{Split, vocabulary};
 use super::error::ImportError;
 use super::report::{ImportedLayer, Quality, worst_error};
-use super::spec::{ClassifierLayer, ClassifierSpec, DenseLayer, EmbeddingLayer, limit, refuse};
-use super::weights::{Axis, Weights, values};
+use super::spec::{ClassifierLayer, ClassifierSpec, refuse};
+use super::weights::Weights;
 use super::{Import, Imported};
 use crate::data::{Example, load_examples};
 use crate::error::ModelError;
 use crate::evaluate::{Mode, scores};
 use crate::metrics::Metrics;
 use crate::progress;
-use crate::quantize::{columns, rows, two_sided};
+use crate::quantize::two_sided;
+use layer::FloatLayer;
 
 /// Builds and measures.
 pub(super) fn import(
@@ -28,6 +32,7 @@ pub(super) fn import(
     spec: &ClassifierSpec,
     mut weights: Weights<'_>,
 ) -> Result<Imported, ModelError> {
+    check_labels(import.spec, &spec.labels)?;
     let input = &spec.input;
     let vocabulary = vocabulary(
         import.spec,
@@ -60,32 +65,22 @@ pub(super) fn import(
     })
 }
 
+/// Labels that verdicts and data can tell apart.
+fn check_labels(path: &Path, labels: &[String]) -> Result<(), ImportError> {
+    let distinct: BTreeSet<&String> = labels.iter().collect();
+    if labels.len() >= 2 && distinct.len() == labels.len() {
+        return Ok(());
+    }
+    let reason = format!("the labels {labels:?} are not two or more different ones");
+    Err(refuse(path, reason))
+}
+
 /// The model as its owner trained it.
 struct FloatStack {
     embedding: FloatLayer,
     blocks: Vec<(Function, FloatLayer)>,
     /// Whether the last layer has one output for two labels.
     logit: bool,
-}
-
-/// A matrix and a bias for each output.
-struct FloatLayer {
-    /// Number in the specification, kind, tensor.
-    name: String,
-    tensor: String,
-    /// \[entries x width\] of an embedding, \[outputs x inputs\] of a dense layer.
-    weights: Vec<f32>,
-    shape: [usize; 2],
-    bias: Vec<f64>,
-    channels: Channels,
-    limit: i8,
-}
-
-/// What has a step of its own.
-#[derive(Clone, Copy)]
-enum Channels {
-    Rows,
-    Columns,
 }
 
 /// Smallest and largest value of each layer's outputs, biases included.
@@ -279,119 +274,6 @@ impl FloatStack {
             simulate_agreement: agreement(&simulate),
         })
     }
-}
-
-impl FloatLayer {
-    fn embedding(
-        path: &Path,
-        spec: &EmbeddingLayer,
-        vocabulary: &Vocabulary,
-        weights: &mut Weights<'_>,
-    ) -> Result<Self, ModelError> {
-        let name = "layer 1, embedding".to_owned();
-        let features = Axis::Is("features, one a line of the vocabulary", vocabulary.len());
-        let tensor = weights.take(&name, &spec.weight, &[features, Axis::Any("width")])?;
-        let (rows, width) = tensor.dims2()?;
-        Ok(Self {
-            bias: bias(&name, spec.bias.as_deref(), width, weights)?,
-            limit: limit(path, &name, spec.bits)?,
-            channels: Channels::Columns,
-            tensor: spec.weight.clone(),
-            weights: values(&tensor)?,
-            shape: [rows, width],
-            name,
-        })
-    }
-
-    /// `labels` are of the last layer.
-    fn dense(
-        path: &Path,
-        name: String,
-        spec: &DenseLayer,
-        inputs: usize,
-        labels: Option<usize>,
-        weights: &mut Weights<'_>,
-    ) -> Result<Self, ModelError> {
-        let inputs = Axis::Is("inputs", inputs);
-        let outputs = match labels {
-            // A logit is allowed for two labels; anything but that must be one output a label.
-            Some(2) if weights.rows(&spec.weight) == Some(1) => Axis::Is("output", 1),
-            Some(labels) => Axis::Is("outputs, one a label", labels),
-            None => Axis::Any("outputs"),
-        };
-        let tensor = weights.take(&name, &spec.weight, &[outputs, inputs])?;
-        let (outputs, inputs) = tensor.dims2()?;
-        Ok(Self {
-            bias: bias(&name, spec.bias.as_deref(), outputs, weights)?,
-            limit: limit(path, &name, spec.bits)?,
-            channels: Channels::Rows,
-            tensor: spec.weight.clone(),
-            weights: values(&tensor)?,
-            shape: [outputs, inputs],
-            name,
-        })
-    }
-
-    /// The embedding of a bag.
-    fn sum(&self, bag: &Bag) -> Vec<f64> {
-        let width = self.shape[1];
-        let mut sums = vec![0.0; width];
-        for feature in bag.features() {
-            let row = &self.weights[feature * width..][..width];
-            for (sum, &weight) in sums.iter_mut().zip(row) {
-                *sum += f64::from(weight);
-            }
-        }
-        let terms = sums.iter().zip(&self.bias);
-        terms.map(|(sum, bias)| bias + bag.weight() * sum).collect()
-    }
-
-    /// The dense layer's outputs.
-    fn apply(&self, inputs: &[f64]) -> Vec<f64> {
-        let rows = self.weights.chunks(self.shape[1]).zip(&self.bias);
-        rows.map(|(row, bias)| {
-            let terms = row.iter().zip(inputs);
-            bias + terms.map(|(&w, x)| f64::from(w) * x).sum::<f64>()
-        })
-        .collect()
-    }
-
-    fn quantized(&self) -> Quantized {
-        let [outputs, width] = self.shape;
-        match self.channels {
-            Channels::Rows => rows(&self.weights, outputs, self.limit),
-            Channels::Columns => columns(&self.weights, width, self.limit),
-        }
-    }
-
-    /// What the integers stand for.
-    fn rounded(&self) -> Vec<f64> {
-        let Quantized { integers, step } = self.quantized();
-        let width = self.shape[1];
-        let integers = integers.data().iter().enumerate();
-        let value = |(index, &w): (usize, &i8)| {
-            let channel = match self.channels {
-                Channels::Rows => index / width,
-                Channels::Columns => index % width,
-            };
-            f64::from(w) * step[channel]
-        };
-        integers.map(value).collect()
-    }
-}
-
-/// A bias for each output; zeros if there is none.
-fn bias(
-    layer: &str,
-    tensor: Option<&str>,
-    outputs: usize,
-    weights: &mut Weights<'_>,
-) -> Result<Vec<f64>, ModelError> {
-    let Some(tensor) = tensor else {
-        return Ok(vec![0.0; outputs]);
-    };
-    let bias = weights.take(layer, tensor, &[Axis::Is("biases, one an output", outputs)])?;
-    Ok(values(&bias)?.into_iter().map(f64::from).collect())
 }
 
 /// The largest magnitude that any text can give a layer's outputs. Biases of all layers but the last are still to be added.

@@ -6,10 +6,8 @@ mod judging_server;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use cipherformer_circuit::parameters::INSECURE_TOY;
 use cipherformer_client::{Activity, Client, ClientError, KeyHome, Observer};
 use cipherformer_fhe::PreparedCircuit;
-use cipherformer_protocol::KeyId;
 use fake_server::{Answer, FakeServer};
 use judging_server::{circuit, serve, state};
 

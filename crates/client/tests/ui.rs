@@ -29,7 +29,8 @@ fn only_the_printed_address_answers_and_only_to_the_page_itself() {
     let near_miss = format!("/{}0/", &page.token[..31]);
     let cut = format!("/{}/", &page.token[..31]);
     let json = ("content-type", "application/json");
-    let cases: [(u16, &str, &str, &[(&str, &str)]); 15] = [
+    type Headers<'a> = &'a [(&'a str, &'a str)];
+    let cases: [(u16, &str, &str, Headers<'_>); 15] = [
         (200, "GET", &own, &[host]),
         (200, "GET", &own, &[host, ("sec-fetch-site", "none")]),
         (404, "GET", "/", &[host]),

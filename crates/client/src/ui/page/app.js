@@ -28,11 +28,7 @@ async function load() {
   } else {
     $("problem").hidden = true;
     view.status("Ready.");
-    const usable = overview.circuits.findIndex(({ circuit }) => circuit);
-    if (usable >= 0) {
-      document.querySelectorAll("#circuits input")[usable].checked = true;
-      choose(usable);
-    }
+    chooseFirst();
   }
   enable();
   document.documentElement.dataset.ready ??= Math.round(performance.now());
@@ -43,6 +39,15 @@ function gone() {
   view.problem("This page has lost its program.", "Start `cipherformer-client ui` again, and open the address that it prints.", true);
   view.status("Disconnected.");
   enable();
+}
+
+/** A circuit that classifies, if there is one: it answers at once. */
+function chooseFirst() {
+  const usable = [...overview.circuits.keys()].filter((at) => overview.circuits[at].circuit);
+  const first = usable.find((at) => !overview.circuits[at].circuit.generates) ?? usable[0];
+  if (first === undefined) return;
+  document.querySelectorAll("#circuits input")[first].checked = true;
+  choose(first);
 }
 
 function choose(at) {
@@ -75,7 +80,13 @@ $("form").addEventListener("submit", (event) => {
 async function start() {
   if (!numbersAreFine()) return;
   const abort = new AbortController();
-  run = { abort, prefix: $("text").value, generates: offer.circuit.generates, times: null, total: null, names: 0 };
+  run = {
+    abort,
+    prefix: $("text").value,
+    generates: offer.circuit.generates,
+    times: { keys: 0, encrypt: 0, roundTrip: 0, server: 0, decrypt: 0 },
+    total: { steps: 0, request: 0, response: 0 },
+  };
   view.clean();
   enable();
   try {
@@ -129,14 +140,17 @@ const on = {
     view.tokens(tokens, run.generates, { features: dropped_features, words: dropped_words });
   },
   making_keys({ part }) {
+    run.newKeys = true;
     view.status("Making keys, once.");
     view.makingKeys(part);
   },
   uploading({ sent, total }) {
+    run.newKeys = true;
     view.status("Sending the evaluation key, once.");
     view.uploading(sent, total);
   },
   keys(made) {
+    if (run.newKeys) run.times.keys = made.ms;
     offer.circuit.keys = { ...made, protected: offer.circuit.keys?.protected, registered: true };
     view.keys(offer.circuit.keys);
   },
@@ -181,7 +195,6 @@ const on = {
     if (step.letter) view.letter(step.letter);
     view.evaluated(step.letter ? "A letter done" : "Name done", step.luts, step.server_ms);
     add(step);
-    run.total ??= { steps: 0, request: 0, response: 0 };
     run.total.logits = step.logits;
     run.total.steps += 1;
     run.total.request += step.request_bytes;
@@ -190,7 +203,6 @@ const on = {
   },
   name(name) {
     run.growing = false;
-    run.names += 1;
     view.nameEnds(name);
     view.status(`Decrypted on this computer: ${name.text}.`);
   },
@@ -208,7 +220,6 @@ const on = {
 };
 
 function add({ encrypt_ms, round_trip_ms, server_ms, decrypt_ms }) {
-  run.times ??= { encrypt: 0, roundTrip: 0, server: 0, decrypt: 0 };
   run.times.encrypt += encrypt_ms;
   run.times.roundTrip += round_trip_ms;
   run.times.server += server_ms;

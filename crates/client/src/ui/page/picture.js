@@ -1,18 +1,15 @@
-// Bytes as pictures: a pixel a byte, 256 in a row, brighter for larger ones. All pictures have the same scale.
-
-const WIDTH = 256;
+// Bytes as pictures: a pixel a byte, brighter for larger ones.
 
 export function fromBase64(text) {
   const binary = atob(text);
   return Uint8Array.from(binary, (letter) => letter.charCodeAt(0));
 }
 
-/** Draws in the canvas' own colours: its background for 0, its text colour for 255. */
+/** Draws in the canvas' own colours, its background for 0, its text colour for 255, and as many bytes a row as it is wide. */
 export function draw(canvas, data) {
   const { backgroundColor, color } = getComputedStyle(canvas);
   const [low, high] = [backgroundColor, color].map(channels);
-  canvas.width = WIDTH;
-  canvas.height = Math.max(1, Math.ceil(data.length / WIDTH));
+  canvas.height = Math.max(1, Math.ceil(data.length / canvas.width));
   const context = canvas.getContext("2d");
   const image = context.createImageData(canvas.width, canvas.height);
   data.forEach((byte, at) => {

@@ -148,7 +148,7 @@ export function clearPacket(id, clear, encrypted) {
   picture(box.querySelector("canvas"), new TextEncoder().encode(clear.text));
   box.querySelector("pre").textContent = clear.text;
   box.querySelector(".clear-size").textContent =
-    `${bytes(clear.bytes)}; encrypted ${ratio(encrypted, clear.bytes)} times as many`;
+    `${bytes(clear.bytes)}; encrypted, ${ratio(encrypted, clear.bytes)} times as many`;
   if (id === "request") $("server-clear").querySelector("pre").textContent = clear.text;
   compare();
 }
@@ -222,16 +222,19 @@ export function letterFigures(total) {
     `${size(total.request)} sent, ${size(total.response)} received.`;
 }
 
-/** Where the time of all requests went. */
+/** Where the time of all requests went, and that of keys if they were made. */
 export function timeline(times, ms) {
   const parts = [
     ["encrypt", "Encrypting", times.encrypt, "your machine"],
-    ["travel", "Wire and queue", Math.max(0, times.roundTrip - times.server), "there and back"],
+    ["travel", "Wire and waiting", Math.max(0, times.roundTrip - times.server), "there, in the queue, and back"],
     ["evaluate", "Evaluating", times.server, "the server"],
     ["decrypt", "Decrypting", times.decrypt, "your machine"],
   ];
+  if (times.keys) parts.unshift(["keys", "Keys", times.keys, "made and sent, once"]);
+  const all = parts.reduce((sum, [, , spent]) => sum + spent, 0);
+  for (const part of $("timeline").querySelectorAll(".bar i")) part.style.width = "0";
   const rows = parts.map(([part, words, spent, where]) => {
-    $("timeline").querySelector(`.bar .${part}`).style.flexGrow = spent;
+    $("timeline").querySelector(`.bar .${part}`).style.width = `${(100 * spent) / all}%`;
     return element("div", "", element("dt", "", element("i", part), words), element("dd", "", time(spent), element("small", "", where)));
   });
   $("times").replaceChildren(...rows);

@@ -156,7 +156,7 @@ test("a name appears letter by letter, with progress layer by layer", async () =
   assert.equal(await page.locator("#name .drawn").count(), name.length - 3);
   const layers = await page.evaluate(() => window.layers.size);
   assert.ok(layers > 5, `${layers} different layers were shown`);
-  assert.match(await page.textContent("#answer-figures"), /27 decrypted and rounded logits/);
+  assert.match(await page.textContent("#answer-figures"), /from 27 logits, decrypted and rounded/);
   await page.check("#compare");
   assert.match(await page.textContent("#request pre"), /^{"tokens":\["[a-z]"\]}$/);
   await screenshot(page, "name");
@@ -165,7 +165,7 @@ test("a name appears letter by letter, with progress layer by layer", async () =
 test("what cannot be used is said, with what to do", async () => {
   const page = await tab();
   const cases = [
-    ["prompt-guard", "", /empty; pass a text/],
+    ["prompt-guard", "", /The text is empty; pass a text/],
     ["prompt-guard", "word ".repeat(5000), /shorten it to 20000/],
     ["names-gpt", "Mar", /no letter 'M'; use only these: a b c/],
     ["names-gpt", "abcdefghijklmnop", /pass at most 15/],
@@ -307,7 +307,7 @@ test("a server that is not there is said, and used once it is", async () => {
   const elsewhere = await freePort();
   const other = await startPage(elsewhere);
   const page = await tab({}, other.address);
-  assert.match(await problem(page), /there is no server at .*start one with/);
+  assert.match(await problem(page), /There is no server at .*start one with/);
   assert.equal(await page.isEnabled("#run"), false);
   await screenshot(page, "server-down");
   await stop(server); // the data folder is one server's at a time

@@ -20,6 +20,7 @@ async function load() {
   } catch {
     return gone();
   }
+  view.server(overview.server);
   view.circuits(overview, choose);
   if (overview.problem) {
     view.problem("The server cannot be used.", overview.problem.message, true);
@@ -53,7 +54,7 @@ function chooseFirst() {
 function choose(at) {
   if (offer?.name !== overview.circuits[at].name) $("text").value = "";
   offer = overview.circuits[at];
-  view.chosen(overview.server, offer);
+  view.chosen(offer);
   valid();
 }
 
@@ -130,6 +131,7 @@ function refused(reason) {
 function ended(words) {
   view.status(words);
   view.layers("Idle", 0, 0);
+  $("luts").textContent = "";
   if (run.generates) $("name").className = "name";
 }
 
@@ -167,9 +169,11 @@ const on = {
     view.packet("request", fromBase64(base64), run.clear);
   },
   queued({ position }) {
+    view.arrived();
     view.layers(`Number ${position} in the queue`, 0, 0);
   },
   evaluating({ done, total, layer, layers, seconds_left }) {
+    view.arrived();
     if (!run.generates) view.status("The server evaluates what it cannot read.");
     view.layers(layers ? `Layer ${layer} of ${layers}` : "Evaluating", layer, layers);
     const left = seconds_left == null ? "" : `, about ${time(1000 * seconds_left)} left`;
@@ -181,6 +185,7 @@ const on = {
     view.layers(`${why}; next try in ${time(1000 * seconds)}`, 0, 0);
   },
   received({ base64 }) {
+    view.arrived();
     run.response = fromBase64(base64);
     view.packet("response", run.response, null);
   },
@@ -213,7 +218,7 @@ const on = {
     ended("Cancelled.");
   },
   error({ message, retry }) {
-    view.problem("No answer.", sentence(message), retry);
+    view.problem("No answer.", message, retry);
     ended("Not done.");
     if (!retry) blame($("text"));
   },
@@ -225,8 +230,6 @@ function add({ encrypt_ms, round_trip_ms, server_ms, decrypt_ms }) {
   run.times.server += server_ms;
   run.times.decrypt += decrypt_ms;
 }
-
-const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}.`;
 
 // Fields
 
@@ -243,7 +246,7 @@ function numbersAreFine() {
 
 function blame(field) {
   field.setAttribute("aria-invalid", "true");
-  field.focus();
+  field.focus({ preventScroll: true });
 }
 
 function valid() {

@@ -19,9 +19,10 @@ export const status = (text) => {
 
 export function problem(title, text, retry) {
   $("problem-title").textContent = title;
-  $("problem-text").textContent = text;
+  $("problem-text").textContent = /[.!?]$/.test(text) ? text : `${text[0].toUpperCase()}${text.slice(1)}.`;
   $("retry").hidden = !retry;
   $("problem").hidden = false;
+  $("problem").scrollIntoView({ block: "nearest" });
 }
 
 /** Everything of the last run goes. */
@@ -49,14 +50,18 @@ export function circuits(overview, choose) {
   $("circuits").replaceChildren(legend, ...(choices.length ? choices : [none]));
 }
 
-/** The server, the circuit and the keys, before anything runs. */
-export function chosen(server, { name, description, parameter_set, circuit }) {
+export const server = (address) => {
+  $("server-name").textContent = address;
+};
+
+/** The circuit and the keys, before anything runs. */
+export function chosen({ name, description, parameter_set, circuit }) {
   const { generates, entries, labels, longest_prefix, security_bits } = circuit;
-  $("server-name").textContent = server;
   const does = generates
     ? `continues texts of ${entries - 1} letters, up to ${longest_prefix + 1} in all`
     : `knows ${count(entries, "feature", "features")} of a text, tells ${labels} labels apart`;
   $("server-circuit").textContent = `${name}: ${description} It ${does}; ${parameter_set}, ${security_bits} bits of security.`;
+  $("knows").textContent = `the circuit's name, ${generates ? "how many letters there are" : "sizes that all texts share"}, times, an evaluation key that opens nothing`;
   $("text-label").textContent = generates ? "Names begin with" : "Text to classify";
   $("text").rows = generates ? 1 : 3;
   $("text-hint").textContent = generates
@@ -89,6 +94,7 @@ export function makingKeys(part) {
 export function uploading(sent, total) {
   $("making").hidden = true;
   $("uploading").hidden = false;
+  $("secret-key").textContent = "The secret key stays on this computer.";
   Object.assign($("uploading"), { max: total, value: sent });
   $("evaluation-key").textContent = `Sending ${size(sent)} of ${size(total)}, once …`;
 }
@@ -138,8 +144,12 @@ export function packet(id, data, clear) {
   box.hidden = false;
   picture(box.querySelector("canvas"), data);
   box.querySelector(".hex").textContent = hex(data, 24);
-  if (id === "request") $("server-hex").textContent = hex(data);
   if (clear) clearPacket(id, clear, data.length);
+}
+
+/** The server has the request. */
+export function arrived() {
+  $("server-hex").textContent = hex(drawn.get($("request").querySelector(".bytes canvas")));
 }
 
 export function clearPacket(id, clear, encrypted) {
@@ -179,6 +189,9 @@ export function evaluated(words, luts, ms) {
   $("luts").textContent = `${count(luts, "LUT", "LUTs")} (bootstraps) in ${time(ms)}, as the server says.`;
 }
 
+/** Where columns are stacked, the answer may be out of sight. */
+const showAnswer = () => $("answer").scrollIntoView({ block: "nearest" });
+
 export function verdict({ label, labels, scores, response_bytes, decrypt_ms }) {
   $("answer-idle").hidden = true;
   $("verdict").hidden = false;
@@ -197,6 +210,7 @@ export function verdict({ label, labels, scores, response_bytes, decrypt_ms }) {
   $("verdict-scores").replaceChildren(...rows);
   $("answer-figures").textContent =
     `${bytes(response_bytes)} opened in ${time(decrypt_ms)}. Scores are rounded, to hide the ciphertext's noise.`;
+  showAnswer();
 }
 
 export function nameBegins(prefix) {
@@ -204,6 +218,7 @@ export function nameBegins(prefix) {
   $("names").hidden = false;
   $("name").className = "name growing";
   $("name").replaceChildren(element("span", "given", prefix));
+  showAnswer();
 }
 
 export function letter(text) {
@@ -218,7 +233,7 @@ export function nameEnds(name) {
 
 export function letterFigures(total) {
   $("answer-figures").textContent =
-    `Each letter is drawn here, from ${total.logits} decrypted and rounded logits. So far ${count(total.steps, "answer", "answers")}: ` +
+    `Each letter is drawn here, from ${total.logits} logits, decrypted and rounded. So far ${count(total.steps, "answer", "answers")}: ` +
     `${size(total.request)} sent, ${size(total.response)} received.`;
 }
 

@@ -208,39 +208,43 @@ fn input_that_cannot_be_used_is_refused_in_words_before_keys_are_made() {
     );
     let writer = Page::serve(server.url(), writer_home.path());
     let cases = [
-        (&judge, verdict_of(" \n"), "the text is empty"),
+        (&judge, verdict_of(" \n"), "text", "the text is empty"),
         (
             &judge,
             verdict_of(&"a".repeat(20_001)),
+            "text",
             "shorten it to 20000",
-        ),
-        (
-            &judge,
-            json!({ "circuit": "../x", "text": "" }),
-            "no circuit",
         ),
         (
             &writer,
             name_of("aB", 1, 0.8),
+            "text",
             "no letter 'B'; use only these: a b",
         ),
-        (&writer, name_of("abab", 1, 0.8), "pass at most 3"),
-        (&writer, name_of("", 0, 0.8), "ask for 1 to 20"),
-        (&writer, name_of("", 21, 0.8), "ask for 1 to 20"),
+        (&writer, name_of("abab", 1, 0.8), "text", "pass at most 3"),
+        (&writer, name_of("", 0, 0.8), "count", "ask for 1 to 20"),
+        (&writer, name_of("", 21, 0.8), "count", "ask for 1 to 20"),
         (
             &writer,
             name_of("", 1, -1.0),
+            "temperature",
             "temperature -1 is not usable",
         ),
     ];
-    for (page, order, reason) in cases {
+    for (page, order, field, reason) in cases {
         let events = page.run(&order);
         let last = events.last().expect("an end");
-        assert_eq!(last["event"], "error", "{order}");
-        assert_eq!(last["retry"], false, "{order}");
+        assert_eq!(
+            (&last["event"], &last["field"]),
+            (&json!("error"), &json!(field)),
+            "{order}"
+        );
         let message = last["message"].as_str().expect("a sentence");
         assert!(message.contains(reason), "{reason}: {message}");
     }
+    let other = judge.run(&json!({ "circuit": "../x", "text": "" }));
+    assert_eq!(other[0]["field"], Value::Null, "no field is to blame");
+    assert!(other[0]["message"].to_string().contains("no circuit"));
     for home in [judge_home, writer_home] {
         assert!(!home.path().join("keys").exists());
     }

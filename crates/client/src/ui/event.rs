@@ -103,8 +103,17 @@ pub(super) struct Letter {
 pub(super) struct Problem {
     /// What went wrong, and what to do next.
     message: String,
-    /// Whether the same may go well later.
-    retry: bool,
+    /// The field of the page that must change, if that is what to do; else the same may be tried again.
+    field: Option<Field>,
+}
+
+/// Fields of the page.
+#[derive(Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Field {
+    Text,
+    Count,
+    Temperature,
 }
 
 impl Picture {
@@ -143,29 +152,23 @@ impl Letter {
 }
 
 impl Problem {
-    /// What will go wrong again.
-    pub(super) fn lasting(message: impl Into<String>) -> Self {
+    pub(super) fn new(message: impl Into<String>, field: Option<Field>) -> Self {
         Self {
             message: message.into(),
-            retry: false,
-        }
-    }
-
-    /// What will pass.
-    pub(super) fn passing(message: impl Into<String>) -> Self {
-        Self {
-            message: message.into(),
-            retry: true,
+            field,
         }
     }
 }
 
 impl From<ClientError> for Problem {
     fn from(error: ClientError) -> Self {
-        Self {
-            retry: error.is_silence() || matches!(error, ClientError::StillBusy { .. }),
-            message: error.to_string(),
-        }
+        use ClientError::{EmptyText, LongPrefix, Temperature, UnknownLetter};
+        let field = match error {
+            EmptyText | LongPrefix { .. } | UnknownLetter { .. } => Some(Field::Text),
+            Temperature { .. } => Some(Field::Temperature),
+            _ => None,
+        };
+        Self::new(error.to_string(), field)
     }
 }
 

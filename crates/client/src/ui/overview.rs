@@ -102,7 +102,7 @@ fn offer(
         parameter_set: printable(&summary.parameter_set),
         problem: circuit
             .err()
-            .map(|error| Problem::lasting(error.to_string())),
+            .map(|error| Problem::new(error.to_string(), None)),
         circuit: circuit.ok().map(|circuit| Usable {
             generates: circuit.manifest().input.kind == InputKind::Tokens,
             security_bits: circuit.parameters().security_bits,

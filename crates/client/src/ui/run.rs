@@ -17,7 +17,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Page;
-use super::event::{Clear, Event, Letter, Problem};
+use super::event::{Clear, Event, Field, Letter, Problem};
 use crate::circuit::PublicCircuit;
 use crate::client::milliseconds;
 use crate::error::ClientError;
@@ -73,7 +73,7 @@ pub(super) async fn start(State(page): State<Arc<Page>>, Json(order): Json<Order
         _ => {
             let message =
                 "another page has something running; wait until it is done, or cancel it there";
-            let _ = events.send(Event::Error(Problem::passing(message)));
+            let _ = events.send(Event::Error(Problem::new(message, None)));
         }
     }
     lines(receiver)
@@ -112,14 +112,14 @@ impl Run {
         if order.text.len() > LONGEST_TEXT {
             let (bytes, most) = (order.text.len(), LONGEST_TEXT);
             let message = format!("the text has {bytes} bytes; shorten it to {most}");
-            return Err(Event::Error(Problem::lasting(message)));
+            return Err(Event::Error(Problem::new(message, Some(Field::Text))));
         }
         if order.count == 0 || order.count > MOST_NAMES {
             let message = format!(
                 "{} names are not possible; ask for 1 to {MOST_NAMES}",
                 order.count
             );
-            return Err(Event::Error(Problem::lasting(message)));
+            return Err(Event::Error(Problem::new(message, Some(Field::Count))));
         }
         let mut cancelled = pin!(self.cancelled());
         let circuit = self.page.client.circuit(&order.circuit);

@@ -132,6 +132,7 @@ function ended(words) {
   view.status(words);
   view.layers("Idle", 0, 0);
   $("luts").textContent = "";
+  view.keys(offer.circuit.keys);
   if (run.generates) $("name").className = "name";
 }
 
@@ -169,11 +170,11 @@ const on = {
     view.packet("request", fromBase64(base64), run.clear);
   },
   queued({ position }) {
-    view.arrived();
+    atWork();
     view.layers(`Number ${position} in the queue`, 0, 0);
   },
   evaluating({ done, total, layer, layers, seconds_left }) {
-    view.arrived();
+    atWork();
     if (!run.generates) view.status("The server evaluates what it cannot read.");
     view.layers(layers ? `Layer ${layer} of ${layers}` : "Evaluating", layer, layers);
     const left = seconds_left == null ? "" : `, about ${time(1000 * seconds_left)} left`;
@@ -185,7 +186,7 @@ const on = {
     view.layers(`${why}; next try in ${time(1000 * seconds)}`, 0, 0);
   },
   received({ base64 }) {
-    view.arrived();
+    atWork();
     run.response = fromBase64(base64);
     view.packet("response", run.response, null);
   },
@@ -217,12 +218,18 @@ const on = {
   cancelled() {
     ended("Cancelled.");
   },
-  error({ message, retry }) {
-    view.problem("No answer.", message, retry);
+  error({ message, field }) {
+    view.problem("No answer.", message, !field);
     ended("Not done.");
-    if (!retry) blame($("text"));
+    if (field) blame($(field));
   },
 };
+
+/** The server has the request, and the key: also one that it had lost. */
+function atWork() {
+  view.arrived();
+  view.keys(offer.circuit.keys);
+}
 
 function add({ encrypt_ms, round_trip_ms, server_ms, decrypt_ms }) {
   run.times.encrypt += encrypt_ms;

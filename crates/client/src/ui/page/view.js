@@ -25,11 +25,14 @@ export function problem(title, text, retry) {
   $("problem").scrollIntoView({ block: "nearest" });
 }
 
+const cut = $("tokens-figures").textContent;
+
 /** Everything of the last run goes. */
 export function clean() {
   for (const id of ["problem", "verdict", "names", "timeline"]) $(id).hidden = true;
   for (const id of ["notes", "done-names", "tokens", "verdict-scores", "name"]) $(id).replaceChildren();
-  for (const id of ["answer-figures", "tokens-figures", "luts"]) $(id).textContent = "";
+  for (const id of ["answer-figures", "luts"]) $(id).textContent = "";
+  $("tokens-figures").textContent = cut;
   for (const packet of ["request", "response"]) emptyPacket(packet);
   $("answer-idle").hidden = false;
   $("server-hex").textContent = "Nothing yet.";

@@ -1,7 +1,7 @@
 //! A page for the browser of this computer: what the command line does, with every step to be seen.
 //!
 //! It is served on the loopback interface, under an address that nobody can guess (`guard.rs`). The page gets texts, rounded
-//! scores and pictures of ciphertexts; keys stay in this process. With `http`, the only module that knows of HTTP.
+//! scores and pictures of ciphertexts; keys stay in this process.
 
 mod assets;
 mod event;

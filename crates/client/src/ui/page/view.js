@@ -64,7 +64,7 @@ export function chosen({ name, description, parameter_set, circuit }) {
     ? `continues texts of ${entries - 1} letters, up to ${longest_prefix + 1} in all`
     : `knows ${count(entries, "feature", "features")} of a text, tells ${labels} labels apart`;
   $("server-circuit").textContent = `${name}: ${description} It ${does}; ${parameter_set}, ${security_bits} bits of security.`;
-  $("knows").textContent = `the circuit's name, ${generates ? "how many letters there are" : "sizes that all texts share"}, times, an evaluation key that opens nothing`;
+  $("knows").textContent = `the circuit's name, ${generates ? "how many letters there are" : "sizes, which are the same for all texts"}, times, an evaluation key that opens nothing`;
   $("text-label").textContent = generates ? "Names begin with" : "Text to classify";
   $("text").rows = generates ? 1 : 3;
   $("text-hint").textContent = generates

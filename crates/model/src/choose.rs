@@ -6,6 +6,7 @@ use cipherformer_circuit::{Vocabulary, extract};
 
 use crate::data::Example;
 use crate::error::ModelError;
+use crate::metrics::POSITIVE;
 use crate::recipe::Recipe;
 
 /// Chooses the features that separate the classes best: naive Bayes weight times the square root of
@@ -18,7 +19,7 @@ pub fn choose_vocabulary(examples: &[Example], recipe: &Recipe) -> Result<Vocabu
     let mut texts_with: HashMap<String, [u32; 2]> = HashMap::new();
     let mut texts = [0u32; 2];
     for example in examples {
-        let class = usize::from(example.injection);
+        let class = usize::from(example.label == POSITIVE);
         texts[class] += 1;
         for feature in extract(&example.text).features {
             texts_with.entry(feature).or_default()[class] += 1;
@@ -55,7 +56,7 @@ mod tests {
     fn example(text: &str, injection: bool) -> Example {
         Example {
             text: text.to_owned(),
-            injection,
+            label: usize::from(injection),
         }
     }
 

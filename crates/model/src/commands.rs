@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use cipherformer_circuit::{Circuit, Goal, InputKind, OutputPolicy, cost, estimate_at};
 use cipherformer_model::{
-    CIRCUITS, Mode, ModelError, NAMES_GPT, NamesRecipe, Recipe, Training, build_names_gpt,
-    build_prompt_guard, calibrate, evaluate_circuit, evaluate_names, load_examples, tune_circuit,
-    write_tuned,
+    CIRCUITS, Import, Mode, ModelError, NAMES_GPT, NamesRecipe, Recipe, Training, build_names_gpt,
+    build_prompt_guard, calibrate, evaluate_circuit, evaluate_texts, import_circuit, load_examples,
+    tune_circuit, write_tuned,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub(crate) struct Cli {
 enum Command {
     /// Train a circuit on labelled texts and write its folder
     Train(TrainArgs),
+    /// Make a circuit of weights from elsewhere
+    Import(ImportArgs),
     /// Measure a circuit on labelled texts
     Evaluate(EvaluateArgs),
     /// Predict a circuit's cost and noise
@@ -51,6 +53,34 @@ struct TrainArgs {
     /// Prompt guard: also train five times without a fifth of the texts, for a fairer accuracy in the model card
     #[arg(long)]
     cross_validate: bool,
+}
+
+#[derive(Args, Debug)]
+struct ImportArgs {
+    /// The weights
+    #[arg(long, value_name = "FILE")]
+    safetensors: PathBuf,
+    /// TOML file that says which tensors are which layers; examples/import has commented samples
+    #[arg(long, value_name = "SPEC.toml")]
+    spec: PathBuf,
+    /// Texts to calibrate ranges with: CSV file with the columns text,label, or for a transformer one text a line
+    #[arg(long, value_name = "DATA")]
+    calibrate: PathBuf,
+    /// Texts to measure on; without it, a fifth of DATA is kept apart for that
+    #[arg(long, value_name = "FILE")]
+    evaluate: Option<PathBuf>,
+    /// Folder to write; the circuit is called as it is
+    #[arg(long)]
+    out: PathBuf,
+    /// Replace a circuit that is there already
+    #[arg(long)]
+    replace: bool,
+    /// Seed of the simulated noise
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// One JSON object instead of a table
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -134,6 +164,7 @@ impl Cli {
     pub(crate) fn run(self) -> Result<(), ModelError> {
         match self.command {
             Command::Train(args) => args.run(),
+            Command::Import(args) => args.run(),
             Command::Evaluate(args) => args.run(),
             Command::Estimate(args) => args.run(),
             Command::Tune(args) => args.run(),
@@ -169,6 +200,24 @@ impl TrainArgs {
     }
 }
 
+impl ImportArgs {
+    fn run(&self) -> Result<(), ModelError> {
+        let report = import_circuit(&Import {
+            safetensors: &self.safetensors,
+            spec: &self.spec,
+            calibrate: &self.calibrate,
+            evaluate: self.evaluate.as_deref(),
+            out: &self.out,
+            seed: self.seed,
+            replace: self.replace,
+        })?;
+        match self.json {
+            true => print_json(&report),
+            false => print(&report.table()),
+        }
+    }
+}
+
 impl EvaluateArgs {
     fn run(&self) -> Result<(), ModelError> {
         let mode = match self.mode {
@@ -179,13 +228,13 @@ impl EvaluateArgs {
         let circuit = load(&self.circuit, self.output)?;
         if circuit.manifest().input.kind == InputKind::Tokens {
             let limit = self.limit.map(NonZeroUsize::get);
-            let evaluation = evaluate_names(&circuit, &self.data, limit, mode, self.seed)?;
+            let evaluation = evaluate_texts(&circuit, &self.data, limit, mode, self.seed)?;
             return match self.json {
                 true => print_json(&evaluation),
-                false => print(&tables::names_evaluation(&evaluation)),
+                false => print(&tables::texts_evaluation(&evaluation)),
             };
         }
-        let mut examples = load_examples(&self.data)?;
+        let mut examples = load_examples(&self.data, &circuit.manifest().output.labels)?;
         if let Some(limit) = self.limit {
             examples.truncate(limit.get());
         }

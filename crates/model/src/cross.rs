@@ -58,12 +58,12 @@ pub(crate) fn cross_validate(
             &step,
         )?;
         let circuit: Circuit = circuit(&model, vocabulary, recipe)?;
-        for (bag, injection) in bags(&test, circuit.vocabulary()) {
-            float.push((model.scores(&bag), injection));
+        for (example, (bag, _)) in test.iter().zip(bags(&test, circuit.vocabulary())) {
+            float.push((model.scores(&bag), example.label));
         }
         for example in &test {
             let scores = reference_scores(&circuit, &example.text)?;
-            reference.push((scores, example.injection));
+            reference.push((scores, example.label));
         }
     }
     Ok(CrossValidation {
@@ -107,10 +107,7 @@ mod tests {
 
     #[test]
     fn near_copies_share_a_fold() {
-        let example = |text: String| Example {
-            text,
-            injection: false,
-        };
+        let example = |text: String| Example { text, label: 0 };
         let mut examples: Vec<Example> = (0..50).map(|i| example(format!("Text {i}!"))).collect();
         examples.extend((0..50).map(|i| example(format!("text, {i}"))));
         let folds = folds(&examples, 3);

@@ -12,15 +12,15 @@ use crate::error::ModelError;
 pub struct Example {
     /// The text.
     pub text: String,
-    /// Whether it is a prompt injection.
-    pub injection: bool,
+    /// What it is: an index into the labels.
+    pub label: usize,
 }
 
-/// Reads a CSV file with the columns `text` and `label` (0 benign, 1 injection), header first, UTF-8.
+/// Reads a CSV file with the columns `text` and `label` (one of the labels, or its number from 0), header first, UTF-8.
 ///
 /// # Errors
 /// A file that is missing, empty or not UTF-8, lacks the header, or has a row with another label.
-pub fn load_examples(path: &Path) -> Result<Vec<Example>, ModelError> {
+pub fn load_examples<S: AsRef<str>>(path: &Path, labels: &[S]) -> Result<Vec<Example>, ModelError> {
     let text = read_text(path)?;
     let mut reader =
         ReaderBuilder::new().from_reader(text.trim_start_matches('\u{feff}').as_bytes());
@@ -35,6 +35,7 @@ pub fn load_examples(path: &Path) -> Result<Vec<Example>, ModelError> {
                 path,
                 &record.map_err(|error| from_csv(path, &error))?,
                 columns,
+                labels,
             )
         })
         .collect::<Result<Vec<_>, _>>()?;
@@ -77,28 +78,27 @@ fn columns(path: &Path, header: &StringRecord) -> Result<(usize, usize), ModelEr
     })
 }
 
-fn example(
+fn example<S: AsRef<str>>(
     path: &Path,
     record: &StringRecord,
     (text, label): (usize, usize),
+    labels: &[S],
 ) -> Result<Example, ModelError> {
-    let injection = match record.get(label).map(str::trim) {
-        Some("0") => false,
-        Some("1") => true,
-        other => {
-            let got = other.unwrap_or_default();
-            let got: String = got.chars().take(40).collect();
-            let reason = format!("the label is {got:?}; use 0 for benign or 1 for injection");
-            return Err(refuse(
-                path,
-                record.position().map(csv::Position::line),
-                &reason,
-            ));
-        }
+    let got = record.get(label).map_or("", str::trim);
+    let known = || labels.iter().map(AsRef::as_ref).enumerate();
+    let index = known().find(|&(number, label)| got == label || got == number.to_string());
+    let Some((label, _)) = index else {
+        let got: String = got.chars().take(40).collect();
+        let known: Vec<String> = known()
+            .map(|(number, label)| format!("{number} for {label}"))
+            .collect();
+        let reason = format!("the label is {got:?}; use {}", known.join(" or "));
+        let line = record.position().map(csv::Position::line);
+        return Err(refuse(path, line, &reason));
     };
     Ok(Example {
         text: record.get(text).unwrap_or_default().to_owned(),
-        injection,
+        label,
     })
 }
 
@@ -115,10 +115,18 @@ fn from_csv(path: &Path, error: &csv::Error) -> ModelError {
     refuse(path, line, &reason)
 }
 
-fn refuse(path: &Path, line: Option<u64>, reason: &str) -> ModelError {
+pub(crate) fn refuse(path: &Path, line: Option<u64>, reason: &str) -> ModelError {
     ModelError::Data {
         path: path.to_owned(),
         line,
         reason: reason.to_owned(),
     }
+}
+
+/// FNV-1a, then the end of MurmurHash3, without which short texts fall into few parts.
+pub(crate) fn hash(text: &str) -> u64 {
+    let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+    let hash = text.bytes().fold(0xcbf2_9ce4_8422_2325, step);
+    let hash = (hash ^ (hash >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    hash ^ (hash >> 33)
 }

@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use cipherformer_circuit::{CircuitError, TuneError};
 use cipherformer_fhe::FheError;
 
+use crate::import::ImportError;
+
 /// Why a circuit cannot be trained, evaluated or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ModelError {
@@ -54,16 +56,6 @@ pub enum ModelError {
         /// Why it must stay.
         reason: String,
     },
-    /// A circuit that cannot be measured against texts labelled benign or injection.
-    #[error(
-        "circuit {name} has the labels {labels}, not benign and injection; evaluate another one"
-    )]
-    Labels {
-        /// The circuit.
-        name: String,
-        /// Its labels.
-        labels: String,
-    },
     /// A noise that no circuit can have.
     #[error(
         "{percent} % is no noise; give --input-noise as a percentage of an input's range, such as 0.5"
@@ -72,6 +64,9 @@ pub enum ModelError {
         /// What was asked for.
         percent: f64,
     },
+    /// Weights from elsewhere that cannot become a circuit.
+    #[error(transparent)]
+    Import(Box<ImportError>),
     /// No parameters will do for a circuit.
     #[error(transparent)]
     Tune(#[from] TuneError),
@@ -87,4 +82,10 @@ pub enum ModelError {
     /// The training library failed: a bug, or too little memory.
     #[error("training failed: {0}; please report this")]
     Training(#[from] candle_core::Error),
+}
+
+impl From<ImportError> for ModelError {
+    fn from(error: ImportError) -> Self {
+        Self::Import(Box::new(error))
+    }
 }

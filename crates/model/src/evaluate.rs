@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::data::Example;
 use crate::encrypted::EncryptedPair;
 use crate::error::ModelError;
-use crate::metrics::{LABELS, Metrics};
+use crate::metrics::Metrics;
 use crate::progress;
 
 /// How the circuit is evaluated.
@@ -41,23 +41,38 @@ pub struct Evaluation {
     pub seconds: f64,
 }
 
-/// Evaluates a circuit on every example; `seed` is of the simulated noise.
+/// Evaluates a circuit on every example, labelled as the circuit's labels are; `seed` is of the simulated noise.
 ///
 /// # Errors
-/// A circuit with other labels than [`LABELS`], or one that cannot be evaluated encrypted.
+/// A circuit that cannot be evaluated encrypted.
 pub fn evaluate_circuit(
     circuit: &Circuit,
     examples: &[Example],
     mode: Mode,
     seed: u64,
 ) -> Result<Evaluation, ModelError> {
-    let manifest = circuit.manifest();
-    if manifest.output.labels != LABELS {
-        return Err(ModelError::Labels {
-            name: manifest.name.clone(),
-            labels: manifest.output.labels.join(", "),
-        });
-    }
+    let (scores, seconds) = scores(circuit, examples, mode, seed)?;
+    let agreement = match mode {
+        Mode::Reference => None,
+        Mode::Simulate | Mode::Encrypted => Some(agreement(circuit, examples, &scores)?),
+    };
+    let labels = examples.iter().map(|example| example.label);
+    Ok(Evaluation {
+        circuit: circuit.manifest().name.clone(),
+        mode,
+        metrics: Metrics::new(scores.into_iter().zip(labels)),
+        agreement,
+        seconds,
+    })
+}
+
+/// The scores of every example, and the seconds that took without making keys.
+pub(crate) fn scores(
+    circuit: &Circuit,
+    examples: &[Example],
+    mode: Mode,
+    seed: u64,
+) -> Result<(Vec<Vec<f64>>, f64), ModelError> {
     let mut evaluator = Evaluator::new(circuit, mode, seed)?;
     let start = Instant::now();
     let bar = progress::bar("evaluating", examples.len());
@@ -68,19 +83,7 @@ pub fn evaluate_circuit(
         bar.inc(1);
     }
     bar.finish_and_clear();
-    let seconds = start.elapsed().as_secs_f64();
-    let agreement = match mode {
-        Mode::Reference => None,
-        Mode::Simulate | Mode::Encrypted => Some(agreement(circuit, examples, &scores)?),
-    };
-    let labels = examples.iter().map(|example| example.injection);
-    Ok(Evaluation {
-        circuit: manifest.name.clone(),
-        mode,
-        metrics: Metrics::new(scores.into_iter().zip(labels)),
-        agreement,
-        seconds,
-    })
+    Ok((scores, start.elapsed().as_secs_f64()))
 }
 
 /// The scores of a text without noise, one a label.

@@ -3,8 +3,10 @@
 use std::sync::Mutex;
 
 use cipherformer_circuit::graph::Node;
-use cipherformer_circuit::{Circuit, CircuitError, Observer, OutputLayout, Plain, evaluate};
-use serde::Serialize;
+use cipherformer_circuit::{Body, Circuit, CircuitError, Observer, OutputLayout, Plain, evaluate};
+use serde::{Deserialize, Serialize};
+
+use crate::texts::{reference_logits, tokens};
 
 /// Texts of every kind that the features tell apart, none of them from the data.
 const TEXTS: [&str; 12] = [
@@ -22,9 +24,75 @@ const TEXTS: [&str; 12] = [
     "caf\u{e9} \u{65e5}\u{672c}\u{8a9e} 12345 __init__ <|system|>",
 ];
 
-/// The content of `test-vectors.json`.
+/// The content of `test-vectors.json`. A circuit that continues texts is asked these.
+///
+/// # Errors
+/// Texts with characters that the circuit does not know.
+pub(crate) fn vectors(
+    circuit: &Circuit,
+    texts: &[String],
+    how_to_regenerate: String,
+) -> Result<String, CircuitError> {
+    let json = match circuit.body() {
+        Body::Classifier(_) => {
+            serde_json::to_string_pretty(&GoldenFile::new(circuit, how_to_regenerate)?)
+        }
+        Body::Transformer(_) => {
+            serde_json::to_string_pretty(&TextsGolden::new(circuit, texts, how_to_regenerate)?)
+        }
+    };
+    Ok(json.expect("plain data") + "\n")
+}
+
+/// The content of `test-vectors.json` of a circuit that continues texts.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TextsGolden {
+    /// What the file is for.
+    pub about: String,
+    /// The command that writes it anew.
+    pub how_to_regenerate: String,
+    /// Digest of the circuit that these are the vectors of.
+    pub digest: String,
+    /// One for each text.
+    pub vectors: Vec<TextVector>,
+}
+
+/// One text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TextVector {
+    /// The text, or its beginning.
+    pub text: String,
+    /// The logits after the start mark and after every character.
+    pub logits: Vec<Vec<f64>>,
+}
+
+impl TextsGolden {
+    fn new(
+        circuit: &Circuit,
+        texts: &[String],
+        how_to_regenerate: String,
+    ) -> Result<Self, CircuitError> {
+        let vector = |text: &String| {
+            Ok(TextVector {
+                text: text.clone(),
+                logits: reference_logits(circuit, &tokens(circuit, text)?)?,
+            })
+        };
+        Ok(Self {
+            about: "What the reference evaluator gives. Logits agree to 1e-9.".to_owned(),
+            how_to_regenerate,
+            digest: circuit.manifest().digest.clone(),
+            vectors: texts
+                .iter()
+                .map(vector)
+                .collect::<Result<_, CircuitError>>()?,
+        })
+    }
+}
+
+/// The content of `test-vectors.json` of a classifier.
 #[derive(Debug, Serialize)]
-pub(crate) struct GoldenFile {
+struct GoldenFile {
     /// What the file is for.
     about: String,
     /// The command that writes it anew.
@@ -37,7 +105,7 @@ pub(crate) struct GoldenFile {
 
 /// One text, step by step.
 #[derive(Debug, Serialize)]
-pub(crate) struct GoldenVector {
+struct GoldenVector {
     /// The text.
     text: String,
     /// Ids of the features that the vocabulary has, ascending.
@@ -54,7 +122,7 @@ pub(crate) struct GoldenVector {
 
 /// The values a node makes.
 #[derive(Debug, Serialize)]
-pub(crate) struct GoldenLayer {
+struct GoldenLayer {
     /// The node's name.
     name: String,
     /// Torus values, as fractions of the torus.
@@ -66,7 +134,7 @@ impl GoldenFile {
     ///
     /// # Errors
     /// None for a valid circuit.
-    pub(crate) fn new(circuit: &Circuit, how_to_regenerate: String) -> Result<Self, CircuitError> {
+    fn new(circuit: &Circuit, how_to_regenerate: String) -> Result<Self, CircuitError> {
         let vectors = TEXTS.iter().map(|text| vector(circuit, text));
         Ok(Self {
             about:

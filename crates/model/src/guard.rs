@@ -12,8 +12,8 @@ use crate::cross::{self, CrossValidation, cross_validate};
 use crate::data::{Example, load_examples};
 use crate::error::ModelError;
 use crate::evaluate::{Mode, evaluate_circuit};
-use crate::golden::GoldenFile;
-use crate::metrics::{LABELS, Metrics};
+use crate::golden;
+use crate::metrics::{LABELS, Metrics, POSITIVE};
 use crate::names::NAMES_GPT;
 use crate::output::Staging;
 use crate::progress;
@@ -65,8 +65,8 @@ pub struct Figures {
 /// Data that cannot be used or a folder that cannot be written; the folder is then as it was.
 pub fn build_prompt_guard(training: &Training<'_>) -> Result<Figures, ModelError> {
     let recipe = &training.recipe;
-    let examples = load_examples(&training.data.join("train.csv"))?;
-    let validation = load_examples(&training.data.join("validation.csv"))?;
+    let examples = load_examples(&training.data.join("train.csv"), &LABELS)?;
+    let validation = load_examples(&training.data.join("validation.csv"), &LABELS)?;
     check_classes(training.data, &examples)?;
     let staging = Staging::new(training.out)?;
     let vocabulary = choose_vocabulary(&examples, recipe)?;
@@ -79,9 +79,8 @@ pub fn build_prompt_guard(training: &Training<'_>) -> Result<Figures, ModelError
     let figures = measure(training, &examples, &validation, &float, &circuit)?;
     circuit.save(staging.folder())?;
     let command = command(training);
-    let golden = GoldenFile::new(&circuit, command.clone())?;
-    let golden = serde_json::to_string_pretty(&golden).expect("plain data");
-    staging.write("test-vectors.json", &format!("{golden}\n"))?;
+    let vectors = golden::vectors(&circuit, &[], command.clone())?;
+    staging.write("test-vectors.json", &vectors)?;
     let card = card::write(&circuit, training, &figures, &command);
     staging.write("MODEL_CARD.md", &card)?;
     staging.publish()?;
@@ -90,7 +89,7 @@ pub fn build_prompt_guard(training: &Training<'_>) -> Result<Figures, ModelError
 
 /// Every text as a bag.
 pub(crate) fn bags(examples: &[Example], vocabulary: &Vocabulary) -> Vec<(Bag, bool)> {
-    let bag = |example: &Example| (vocabulary.bag(&example.text), example.injection);
+    let bag = |example: &Example| (vocabulary.bag(&example.text), example.label == POSITIVE);
     examples.iter().map(bag).collect()
 }
 
@@ -130,9 +129,11 @@ fn measure(
         None
     };
     let bags = bags(validation, circuit.vocabulary());
+    let labels = validation.iter().map(|example| example.label);
     let scores = bags
         .into_iter()
-        .map(|(bag, label)| (float.scores(&bag), label));
+        .zip(labels)
+        .map(|((bag, _), label)| (float.scores(&bag), label));
     Ok(Figures {
         train_examples: examples.len(),
         float: Metrics::new(scores),
@@ -144,7 +145,10 @@ fn measure(
 }
 
 fn check_classes(data: &Path, examples: &[Example]) -> Result<(), ModelError> {
-    let injections = examples.iter().filter(|example| example.injection).count();
+    let injections = examples
+        .iter()
+        .filter(|example| example.label == POSITIVE)
+        .count();
     if injections == 0 || injections == examples.len() {
         return Err(ModelError::Data {
             path: data.join("train.csv"),

@@ -4,7 +4,9 @@
 //! - [`train`] makes a [`FloatModel`]; [`FloatModel::quantize`] turns it into a circuit's integers.
 //! - [`build_prompt_guard`] does all of it and writes the circuit's folder.
 //! - [`build_names_gpt`] does the same for a small transformer over the letters of names.
-//! - [`evaluate_circuit`] and [`evaluate_names`] measure a circuit: plain, with simulated noise, or encrypted.
+//! - [`import_circuit`] makes a circuit of anybody's weights.
+//! - [`evaluate_circuit`] and [`evaluate_texts`] measure a circuit: plain, with simulated noise, or encrypted.
+//! - [`noise_by_layer`] shows how noise grows on the way, predicted and measured.
 //!
 //! The only crate that names a training library.
 
@@ -13,11 +15,13 @@ mod card;
 mod choose;
 mod cross;
 mod data;
+mod decoder;
 mod encrypted;
 mod error;
 mod evaluate;
 mod golden;
 mod guard;
+mod import;
 mod metrics;
 mod names;
 mod output;
@@ -25,6 +29,8 @@ mod progress;
 mod quantize;
 mod recipe;
 mod regenerate;
+mod texts;
+mod trace;
 mod train;
 mod tune;
 
@@ -35,12 +41,15 @@ pub use data::{Example, load_examples};
 pub use encrypted::EncryptedPair;
 pub use error::ModelError;
 pub use evaluate::{Evaluation, Mode, evaluate_circuit};
+pub use golden::{TextVector, TextsGolden};
 pub use guard::{CIRCUITS, Figures, Training, build_prompt_guard};
-pub use metrics::{LABELS, Metrics};
-pub use names::{
-    NAMES_GPT, NamesEvaluation, NamesFigures, NamesGolden, NamesLosses, NamesRecipe, NamesVector,
-    build_names_gpt, evaluate_names, reference_logits, tokens,
+pub use import::{
+    Import, ImportError, ImportReport, ImportedLayer, Quality, WeightError, import_circuit,
 };
+pub use metrics::{LABELS, Metrics};
+pub use names::{NAMES_GPT, NamesFigures, NamesLosses, NamesRecipe, build_names_gpt};
 pub use recipe::Recipe;
+pub use texts::{TextsEvaluation, evaluate_texts, reference_logits, tokens};
+pub use trace::{LayerNoise, noise_by_layer};
 pub use train::{FloatModel, train};
 pub use tune::{tune_circuit, write_tuned};

@@ -16,34 +16,56 @@ pub struct Metrics {
     pub examples: usize,
     /// Part of the examples whose largest score is the label's, 0 to 1.
     pub accuracy: f64,
-    /// Harmonic mean of precision and recall for injections, 0 to 1.
+    /// Harmonic mean of precision and recall, 0 to 1: of the second of two labels, such as injections; the mean over the
+    /// labels where there are more.
     pub f1: f64,
     /// Mean of `-log softmax(scores)[label]`, in nats.
     pub cross_entropy: f64,
 }
 
 impl Metrics {
-    /// Of scores, two an example, and whether each example is an injection.
-    pub fn new(examples: impl IntoIterator<Item = (Vec<f64>, bool)>) -> Self {
+    /// Of scores, one a label, and the label of each example.
+    pub fn new(examples: impl IntoIterator<Item = (Vec<f64>, usize)>) -> Self {
         let (mut count, mut right, mut loss) = (0usize, 0usize, 0.0);
-        let (mut predicted, mut actual, mut both) = (0usize, 0usize, 0usize);
-        for (scores, injection) in examples {
-            let verdict = OutputLayout::argmax(&scores) == POSITIVE;
+        let mut tallies: Vec<Tally> = Vec::new();
+        for (scores, label) in examples {
+            let verdict = OutputLayout::argmax(&scores);
+            tallies.resize(scores.len(), Tally::default());
             count += 1;
-            right += usize::from(verdict == injection);
-            predicted += usize::from(verdict);
-            actual += usize::from(injection);
-            both += usize::from(verdict && injection);
-            loss += negative_log_likelihood(&scores, usize::from(injection));
+            right += usize::from(verdict == label);
+            tallies[verdict].either += 1;
+            tallies[label].either += 1;
+            tallies[label].both += usize::from(verdict == label);
+            loss += negative_log_likelihood(&scores, label);
         }
-        let ratio = |part: f64, whole: usize| if whole == 0 { 0.0 } else { part / whole as f64 };
         Self {
             examples: count,
             accuracy: ratio(right as f64, count),
-            f1: ratio(2.0 * both as f64, predicted + actual),
+            f1: f1(&tallies),
             cross_entropy: ratio(loss, count),
         }
     }
+}
+
+/// How often a label was a verdict, or should have been.
+#[derive(Clone, Default)]
+struct Tally {
+    /// The verdicts that it was, plus the examples that have it.
+    either: usize,
+    /// The verdicts that were right.
+    both: usize,
+}
+
+fn f1(tallies: &[Tally]) -> f64 {
+    let of = |tally: &Tally| ratio(2.0 * tally.both as f64, tally.either);
+    match tallies {
+        [_, positive] => of(positive),
+        all => ratio(all.iter().map(of).sum(), all.len()),
+    }
+}
+
+fn ratio(part: f64, whole: usize) -> f64 {
+    if whole == 0 { 0.0 } else { part / whole as f64 }
 }
 
 fn negative_log_likelihood(scores: &[f64], label: usize) -> f64 {
@@ -59,10 +81,10 @@ mod tests {
     #[test]
     fn known_figures() {
         let metrics = Metrics::new([
-            (vec![0.0, 1.0], true),
-            (vec![0.0, 1.0], false),
-            (vec![1.0, 0.0], true),
-            (vec![1.0, 0.0], false),
+            (vec![0.0, 1.0], 1),
+            (vec![0.0, 1.0], 0),
+            (vec![1.0, 0.0], 1),
+            (vec![1.0, 0.0], 0),
         ]);
         assert_eq!(
             (metrics.examples, metrics.accuracy, metrics.f1),
@@ -72,9 +94,17 @@ mod tests {
         assert!((metrics.cross_entropy - (right + 0.5)).abs() < 1e-12);
     }
 
+    /// Label 0 is right once and seen three times, label 1 never, label 2 twice of twice: 2/3, 0 and 1.
+    #[test]
+    fn f1_of_three_labels_is_their_mean() {
+        let scores = |label: usize| (0..3).map(|l| f64::from(u8::from(l == label))).collect();
+        let metrics = Metrics::new([(scores(0), 0), (scores(0), 1), (scores(2), 2)]);
+        assert!((metrics.f1 - (2.0 / 3.0 + 0.0 + 1.0) / 3.0).abs() < 1e-12);
+    }
+
     #[test]
     fn large_scores_do_not_overflow() {
-        let metrics = Metrics::new([(vec![-5e3, 5e3], false)]);
+        let metrics = Metrics::new([(vec![-5e3, 5e3], 0)]);
         assert!((metrics.cross_entropy - 1e4).abs() < 1e-9);
         assert_eq!(metrics.f1, 0.0);
     }

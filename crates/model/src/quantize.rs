@@ -8,7 +8,7 @@ use crate::train::FloatModel;
 
 impl FloatModel {
     /// The model with integer weights: each embedding column has its own step, which takes in the gain;
-    /// the last layer has one step. Its two rows are each other's negatives, half a difference each.
+    /// the last layer has one step. Its two rows are halves of the difference of the scores.
     pub fn quantize(&self, recipe: &Recipe) -> Model {
         Model {
             embedding: self.quantize_embedding(recipe),
@@ -21,47 +21,70 @@ impl FloatModel {
 
     fn quantize_embedding(&self, recipe: &Recipe) -> Embedding {
         let width = self.weights.len();
-        let limit = f64::from(recipe.embedding_limit);
-        let step: Vec<f64> = (0..width)
-            .map(|column| {
-                let column = self.embedding.iter().skip(column).step_by(width);
-                step(column, limit)
-            })
-            .collect();
-        let data = self.embedding.iter().enumerate();
-        let data = data.map(|(index, &x)| to_integer(x, step[index % width]));
-        let integers = IntMatrix::new(self.embedding.len() / width, width, data.collect())
-            .expect("the embedding is entries x width");
+        let mut table = columns(&self.embedding, width, recipe.embedding_limit);
+        for step in &mut table.step {
+            *step *= self.gain;
+        }
         Embedding {
-            table: Quantized {
-                integers,
-                step: step.iter().map(|step| step * self.gain).collect(),
-            },
+            table,
             bias: vec![0.0; width],
         }
     }
 
     fn quantize_dense(&self, recipe: &Recipe) -> Dense {
-        let step = step(self.weights.iter(), f64::from(recipe.weight_limit));
-        let row: Vec<i8> = self.weights.iter().map(|&w| to_integer(w, step)).collect();
-        let data = row.iter().map(|w| -w).chain(row.iter().copied());
-        let integers = IntMatrix::new(2, row.len(), data.collect()).expect("two rows of the same");
-        let bias = f64::from(self.bias) / 2.0;
-        Dense {
-            weights: Quantized {
-                integers,
-                step: vec![step / 2.0; 2],
-            },
-            bias: vec![-bias, bias],
-        }
+        two_sided(&Dense {
+            weights: rows(&self.weights, 1, recipe.weight_limit),
+            bias: vec![f64::from(self.bias)],
+        })
+    }
+}
+
+/// A matrix of this many columns, each with a step of its own, at which its largest weight is `limit`.
+pub(crate) fn columns(weights: &[f32], width: usize, limit: i8) -> Quantized {
+    let step: Vec<f64> = (0..width)
+        .map(|column| step(weights.iter().skip(column).step_by(width), limit))
+        .collect();
+    let data = weights.iter().enumerate();
+    let data = data.map(|(index, &x)| to_integer(x, step[index % width]));
+    let integers = IntMatrix::new(weights.len() / width, width, data.collect())
+        .expect("the weights fill their rows");
+    Quantized { integers, step }
+}
+
+/// A matrix of this many rows, each with a step of its own, at which its largest weight is `limit`.
+pub(crate) fn rows(weights: &[f32], rows: usize, limit: i8) -> Quantized {
+    let width = weights.len() / rows;
+    let step: Vec<f64> = weights
+        .chunks(width)
+        .map(|row| step(row.iter(), limit))
+        .collect();
+    let data = weights.iter().enumerate();
+    let data = data.map(|(index, &x)| to_integer(x, step[index / width]));
+    let integers =
+        IntMatrix::new(rows, width, data.collect()).expect("the weights fill their rows");
+    Quantized { integers, step }
+}
+
+/// The two scores of one logit, each other's negatives, half of it each: their softmax is the logit's sigmoid.
+pub(crate) fn two_sided(logit: &Dense) -> Dense {
+    let (row, step) = (logit.weights.integers.row(0), logit.weights.step[0]);
+    let data = row.iter().map(|w| -w).chain(row.iter().copied());
+    let integers = IntMatrix::new(2, row.len(), data.collect()).expect("two rows of the same");
+    let bias = logit.bias[0] / 2.0;
+    Dense {
+        weights: Quantized {
+            integers,
+            step: vec![step / 2.0; 2],
+        },
+        bias: vec![-bias, bias],
     }
 }
 
 /// The real value of one unit, when the largest of the values is to become `limit`.
-fn step<'a>(values: impl Iterator<Item = &'a f32>, limit: f64) -> f64 {
+fn step<'a>(values: impl Iterator<Item = &'a f32>, limit: i8) -> f64 {
     let largest = values.fold(0f32, |largest, value| largest.max(value.abs()));
     if largest > 0.0 {
-        f64::from(largest) / limit
+        f64::from(largest) / f64::from(limit)
     } else {
         1.0
     }

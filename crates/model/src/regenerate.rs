@@ -11,7 +11,7 @@ pub(crate) fn command(circuit: &str, data: &Path, out: &Path, seed: u64) -> Stri
     )
 }
 
-fn quoted(path: &Path) -> String {
+pub(crate) fn quoted(path: &Path) -> String {
     let path = path.display().to_string();
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-".contains(c);
     if path.chars().all(plain) {

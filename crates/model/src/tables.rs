@@ -6,7 +6,7 @@ use std::path::Path;
 use cipherformer_circuit::{
     Candidate, Circuit, Estimate, ParameterSet, Precision, Tuning, cost, parameters,
 };
-use cipherformer_model::{Evaluation, Figures, Metrics, NamesEvaluation, NamesFigures};
+use cipherformer_model::{Evaluation, Figures, Metrics, NamesFigures, TextsEvaluation};
 
 pub(crate) fn figures(figures: &Figures, out: &Path) -> String {
     let mut text = format!("wrote {}\n\n{:28}", out.display(), "");
@@ -52,7 +52,7 @@ pub(crate) fn names(figures: &NamesFigures, out: &Path) -> String {
 pub(crate) fn evaluation(evaluation: &Evaluation) -> String {
     let metrics = &evaluation.metrics;
     let mut text = format!(
-        "examples       {}\naccuracy       {:.2} %\nF1, injection  {:.4}\ncross-entropy  {:.4} nats\n",
+        "examples       {}\naccuracy       {:.2} %\nF1             {:.4}\ncross-entropy  {:.4} nats\n",
         metrics.examples,
         100.0 * metrics.accuracy,
         metrics.f1,
@@ -73,8 +73,8 @@ pub(crate) fn evaluation(evaluation: &Evaluation) -> String {
     text
 }
 
-pub(crate) fn names_evaluation(evaluation: &NamesEvaluation) -> String {
-    let NamesEvaluation {
+pub(crate) fn texts_evaluation(evaluation: &TextsEvaluation) -> String {
+    let TextsEvaluation {
         examples,
         tokens,
         cross_entropy,
@@ -83,7 +83,7 @@ pub(crate) fn names_evaluation(evaluation: &NamesEvaluation) -> String {
         ..
     } = evaluation;
     let mut text = format!(
-        "names          {examples} ({left_out} too long)\ntokens         {tokens}\n\
+        "texts          {examples} ({left_out} too long)\ntokens         {tokens}\n\
          cross-entropy  {cross_entropy:.4} nats a character\n"
     );
     if let Some(agreement) = evaluation.agreement {

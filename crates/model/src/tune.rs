@@ -5,9 +5,9 @@ use std::path::Path;
 
 use cipherformer_circuit::{Body, Circuit, Goal, Tuning, candidates, tune};
 
+use crate::data::refuse;
 use crate::error::ModelError;
-use crate::golden::GoldenFile;
-use crate::names::NamesGolden;
+use crate::golden::{self, TextsGolden};
 use crate::output::Staging;
 use crate::progress;
 
@@ -81,14 +81,33 @@ fn note(card: &str, circuit: &Circuit, tuning: &Tuning) -> String {
     )
 }
 
+/// Test vectors of the same texts as the source's.
 fn vectors(circuit: &Circuit, source: &Path) -> Result<String, ModelError> {
     let command = format!(
         "cargo run --release --bin cipherformer-model -- tune {}",
         source.display()
     );
-    let json = match circuit.body() {
-        Body::Classifier(_) => serde_json::to_string_pretty(&GoldenFile::new(circuit, command)?),
-        Body::Transformer(_) => serde_json::to_string_pretty(&NamesGolden::new(circuit, command)?),
+    let texts = match circuit.body() {
+        Body::Classifier(_) => Vec::new(),
+        Body::Transformer(_) => texts(&source.join("test-vectors.json"))?,
     };
-    Ok(json.expect("plain data") + "\n")
+    Ok(golden::vectors(circuit, &texts, command)?)
+}
+
+fn texts(path: &Path) -> Result<Vec<String>, ModelError> {
+    let json = fs::read_to_string(path).map_err(|source| ModelError::File {
+        action: "read",
+        path: path.to_owned(),
+        source,
+    })?;
+    let golden: TextsGolden = serde_json::from_str(&json).map_err(|error| {
+        let reason =
+            format!("these are no test vectors of a circuit that continues texts: {error}");
+        refuse(path, None, &reason)
+    })?;
+    Ok(golden
+        .vectors
+        .into_iter()
+        .map(|vector| vector.text)
+        .collect())
 }

@@ -143,7 +143,7 @@ fn names_are_measured() {
     let table = run(&args[..8]);
     let table = String::from_utf8_lossy(&table.stdout);
     assert!(
-        table.starts_with("names          2 (0 too long)\n"),
+        table.starts_with("texts          2 (0 too long)\n"),
         "{table}"
     );
 }

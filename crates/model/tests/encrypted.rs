@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use cipherformer_circuit::{Circuit, OutputLayout, Plain};
-use cipherformer_model::{EncryptedPair, load_examples};
+use cipherformer_model::{EncryptedPair, LABELS, load_examples};
 
 const PROMPTS: usize = 24;
 
@@ -15,7 +15,7 @@ fn encrypted_verdicts_are_the_reference_ones() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let circuit = Circuit::load(&root.join("../../circuits/prompt-guard")).expect("shipped");
     let data = root.join("data/prompt-injection/validation.csv");
-    let examples = load_examples(&data).expect("shipped");
+    let examples = load_examples(&data, &LABELS).expect("shipped");
     let pair = EncryptedPair::new(circuit.clone(), |_| ()).expect("a valid circuit");
     let output = &circuit.manifest().output;
     let allowed = DEVIATIONS * 1.02 * output.noise / output.scale[0];

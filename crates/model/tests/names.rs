@@ -8,7 +8,7 @@ use cipherformer_circuit::{
     Bag, Circuit, Observer, OutputLayout, Plain, State, estimate, evaluate_next,
 };
 use cipherformer_model::{
-    EncryptedPair, Mode, NamesGolden, evaluate_names, reference_logits, tokens,
+    EncryptedPair, Mode, TextsGolden, evaluate_texts, reference_logits, tokens,
 };
 
 fn folder() -> PathBuf {
@@ -26,7 +26,7 @@ fn circuit() -> Circuit {
 #[test]
 fn golden_vectors() {
     let text = std::fs::read_to_string(folder().join("test-vectors.json")).expect("it ships");
-    let golden: NamesGolden = serde_json::from_str(&text).expect("test vectors");
+    let golden: TextsGolden = serde_json::from_str(&text).expect("test vectors");
     let circuit = circuit();
     assert_eq!(golden.digest, circuit.manifest().digest);
     assert!(!golden.vectors.is_empty());
@@ -45,7 +45,7 @@ fn golden_vectors() {
 #[test]
 fn unseen_names() {
     let circuit = circuit();
-    let run = |mode| evaluate_names(&circuit, &unseen(), Some(400), mode, 1).expect("names");
+    let run = |mode| evaluate_texts(&circuit, &unseen(), Some(400), mode, 1).expect("names");
     let (reference, simulate) = (run(Mode::Reference), run(Mode::Simulate));
     println!("{reference:?}\n{simulate:?}");
     assert_eq!(reference.examples, 400);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cipherformer_circuit::Circuit;
 use cipherformer_model::{
-    Mode, ModelError, NamesEvaluation, NamesFigures, NamesRecipe, build_names_gpt, evaluate_names,
+    Mode, ModelError, NamesFigures, NamesRecipe, TextsEvaluation, build_names_gpt, evaluate_texts,
 };
 use tempfile::TempDir;
 
@@ -56,11 +56,11 @@ fn evaluate(
     lines: &str,
     limit: Option<usize>,
     mode: Mode,
-) -> Result<NamesEvaluation, ModelError> {
+) -> Result<TextsEvaluation, ModelError> {
     let folder = temporary();
     let path = folder.path().join("some.txt");
     fs::write(&path, lines).expect("a temporary file");
-    evaluate_names(circuit, &path, limit, mode, 1)
+    evaluate_texts(circuit, &path, limit, mode, 1)
 }
 
 #[test]
@@ -138,10 +138,10 @@ fn names_that_cannot_be_evaluated_are_refused() {
         (
             "anbo\nmi\nMi\n",
             Some(1),
-            "some.txt, line 3: a name has other",
+            "some.txt, line 3: the circuit does not know the character 'M'",
         ),
-        ("", None, "some.txt: it has no name"),
-        ("\n\n", None, "some.txt: it has no name"),
+        ("", None, "some.txt: it has no text"),
+        ("\n\n", None, "some.txt: it has no text"),
         ("abcdefghijklmnop\nmi\n", Some(1), "short enough"),
     ] {
         let error = evaluate(&circuit, lines, limit, Mode::Reference).expect_err(said);

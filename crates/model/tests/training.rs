@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use cipherformer_circuit::Circuit;
 use cipherformer_model::{
-    Example, Figures, ModelError, Recipe, Training, build_prompt_guard, choose_vocabulary,
+    Example, Figures, LABELS, ModelError, Recipe, Training, build_prompt_guard, choose_vocabulary,
     load_examples, train,
 };
 use tempfile::TempDir;
@@ -117,13 +117,14 @@ fn failing_leaves_the_old_circuit() {
 fn every_step_is_reported() {
     let folder = temporary();
     let data = data(folder.path());
-    let examples: Vec<Example> = load_examples(&data.join("train.csv")).expect("valid data");
+    let examples: Vec<Example> =
+        load_examples(&data.join("train.csv"), &LABELS).expect("valid data");
     let recipe = Recipe {
         batch: 50,
         ..Recipe::default()
     };
     let vocabulary = choose_vocabulary(&examples, &recipe).expect("features enough");
-    let bag = |example: &Example| (vocabulary.bag(&example.text), example.injection);
+    let bag = |example: &Example| (vocabulary.bag(&example.text), example.label == 1);
     let bags: Vec<_> = examples.iter().map(bag).collect();
     let steps = std::cell::Cell::new(0);
     let count = || steps.set(steps.get() + 1);

@@ -5,7 +5,9 @@ use std::path::{Path, PathBuf};
 
 use cipherformer_circuit::cost::REFERENCE;
 use cipherformer_circuit::{Circuit, Goal, Tuning};
-use cipherformer_model::{Mode, evaluate_circuit, load_examples, tune_circuit, write_tuned};
+use cipherformer_model::{
+    LABELS, Mode, evaluate_circuit, load_examples, tune_circuit, write_tuned,
+};
 
 fn guard() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../circuits/prompt-guard")
@@ -55,7 +57,7 @@ fn a_tuned_circuit_still_tells_injections() {
     let temporary = tempfile::tempdir().expect("a temporary folder");
     let (circuit, _) = tuned(&guard(), 0.008, &temporary.path().join("guard"));
     let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/prompt-injection/validation.csv");
-    let examples = load_examples(&data).expect("the shipped file");
+    let examples = load_examples(&data, &LABELS).expect("the shipped file");
     let evaluation = evaluate_circuit(&circuit, &examples, Mode::Simulate, 0).expect("it runs");
     let json = serde_json::to_value(&evaluation).expect("plain data");
     let accuracy = json["accuracy"].as_f64().expect("a number");

@@ -1,6 +1,7 @@
 //! Client and server as two real processes: what works, and what is said when it does not.
 
 mod endings;
+mod imported;
 mod names;
 mod pair;
 

@@ -12,11 +12,16 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    /// Starts a server on a free loopback port and waits until it is ready.
+    /// Starts a server of the shipped circuits on a free loopback port and waits until it is ready.
     pub(crate) fn start(data: &Path) -> Self {
+        Self::start_with(&circuits(), data)
+    }
+
+    /// The same with another folder of circuits.
+    pub(crate) fn start_with(circuits: &Path, data: &Path) -> Self {
         let mut child = Command::new(program("cipherformer-server"))
             .arg("--circuits")
-            .arg(circuits())
+            .arg(circuits)
             .arg("--data-dir")
             .arg(data)
             .args(["--listen", "127.0.0.1:0"])

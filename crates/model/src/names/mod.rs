@@ -7,11 +7,8 @@
 mod build;
 mod card;
 mod data;
-mod evaluate;
-mod export;
-mod flow;
-mod measure;
-mod model;
+mod figures;
+mod parameters;
 mod recipe;
 mod train;
 
@@ -21,18 +18,15 @@ use cipherformer_circuit::transformer::Transformer;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-pub use build::{NamesGolden, NamesVector, build_names_gpt};
-pub use evaluate::{NamesEvaluation, evaluate_names, reference_logits, tokens};
-pub use measure::{NamesFigures, NamesLosses};
+pub use build::build_names_gpt;
+pub use figures::{NamesFigures, NamesLosses};
 pub use recipe::NamesRecipe;
 
+use crate::decoder::{Numbers, export, measure};
 use crate::error::ModelError;
 use crate::progress;
 use data::Names;
-use export::export;
-use flow::Ranges;
-use measure::{Numbers, Outcomes, measure};
-use model::Parameters;
+use figures::Outcomes;
 use train::{Phase, train};
 
 /// The name of the circuit.
@@ -49,7 +43,7 @@ pub(crate) fn train_names(
 ) -> Result<(Transformer, NamesFigures), ModelError> {
     let names = Names::load(&data.join("names.txt"))?;
     let mut random = StdRng::seed_from_u64(seed);
-    let parameters = Parameters::new(recipe, &mut random)?;
+    let parameters = parameters::random(recipe, &mut random)?;
     let mut run = |phase, what, steps| -> Result<(), ModelError> {
         let bar = progress::bar(what, steps);
         train(
@@ -63,12 +57,12 @@ pub(crate) fn train_names(
         bar.finish_and_clear();
         Ok(())
     };
-    let aimed_at = Ranges::aimed_at(recipe);
-    let losses = |numbers, ranges| Outcomes::new(&parameters, &names, recipe, ranges, numbers);
+    let (numerics, aims) = (recipe.numerics(), recipe.aims());
+    let losses = |numbers, ranges| Outcomes::new(&parameters, &names, &numerics, ranges, numbers);
     run(Phase::Float, "training", recipe.float_steps)?;
-    let float = losses(Numbers::Float, &aimed_at)?;
+    let float = losses(Numbers::Float, &aims)?;
     run(Phase::Tuning, "tuning with noise", recipe.tuning_steps)?;
-    let ranges = measure(&parameters, &names.train, recipe, &aimed_at, Numbers::Exact)?.seen;
+    let ranges = measure(&parameters, &names.train, &numerics, &aims, Numbers::Exact)?.seen;
     let exact = losses(Numbers::Exact, &ranges)?;
     let noisy = losses(Numbers::Noisy(seed), &ranges)?;
     let figures = NamesFigures {
@@ -76,5 +70,5 @@ pub(crate) fn train_names(
         validation: NamesLosses::new(&float.validation, &exact.validation, &noisy.validation),
         test: NamesLosses::new(&float.test, &exact.test, &noisy.test),
     };
-    Ok((export(&parameters, recipe, &ranges)?, figures))
+    Ok((export(&parameters, &numerics, &ranges)?, figures))
 }

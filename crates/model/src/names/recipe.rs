@@ -1,6 +1,6 @@
 //! The numbers of the recipe for names.
 
-use super::flow::Site;
+use crate::decoder::{Form, Numerics, Ranges, Site};
 
 /// How a model of names is made. The defaults are a compromise of short trials: tight ranges and a large
 /// `consistency` make noise matter less, and exact predictions a little worse.
@@ -90,24 +90,65 @@ impl Default for NamesRecipe {
     }
 }
 
+/// Smallest mean of squares that a norm tells apart from less.
+const NORM_FLOOR: f64 = 0.05;
+
+/// What the norm of the first block's table adds to the mean of squares.
+const TABLE_EPSILON: f64 = 1e-6;
+
 impl NamesRecipe {
-    /// Real score of one unit of q . k.
-    pub(crate) fn score_step(&self) -> f64 {
-        let head_width = (self.width / self.heads) as f64;
-        self.steps[0] * self.steps[1] / head_width.sqrt()
+    /// What training and the circuit compute with, the same in both blocks.
+    pub(crate) fn numerics(&self) -> Numerics {
+        Numerics {
+            form: Form::Circuit,
+            heads: self.heads,
+            gain: vec![self.gain; 2],
+            cap: vec![Some(self.cap); 2],
+            floor: vec![self.floor; 2],
+            limits: vec![self.limits; 2],
+            steps: vec![self.steps; 2],
+            norm_floor: vec![NORM_FLOOR; 2],
+            epsilon: vec![TABLE_EPSILON; 2],
+            residual: Some(self.residual),
+        }
+    }
+
+    /// The ranges that training aims at.
+    pub(crate) fn aims(&self) -> Ranges {
+        let mut ranges = Ranges::default();
+        let layers =
+            (0..2).flat_map(|layer| [Site::Score(layer), Site::Mean(layer), Site::Mix(layer)]);
+        let projections = (0..3).map(|which| Site::Projection(1, which));
+        let others = [
+            Site::Residual(1),
+            Site::MeanSquare(1),
+            Site::Up(1),
+            Site::Logit,
+        ];
+        for site in layers.chain(projections).chain(others) {
+            let low = match site {
+                Site::Mean(_) | Site::MeanSquare(_) => 0.0,
+                _ => -self.target(site),
+            };
+            ranges.set(site, (low, self.target(site)));
+        }
+        ranges
     }
 
     /// The largest magnitude that training aims at, in the site's own unit.
-    pub(crate) fn target(&self, site: Site) -> f64 {
+    fn target(&self, site: Site) -> f64 {
         match site {
-            Site::Score(_) => self.score / self.score_step(),
+            Site::Score(layer) => {
+                let head_width = self.width / self.heads;
+                self.score / self.numerics().score_step(layer, head_width)
+            }
             Site::Mean(_) => self.mean * self.gain,
             Site::Mix(_) => self.mix * self.gain,
-            Site::Residual => self.residual,
+            Site::Residual(_) => self.residual,
             // Seldom half of all values are at their largest.
-            Site::MeanSquare => self.residual * self.residual / 4.0,
-            Site::Projection(which) => (f64::from(self.limits[which]) + 0.5) * self.steps[which],
-            Site::Up => self.up,
+            Site::MeanSquare(_) => self.residual * self.residual / 4.0,
+            Site::Projection(_, which) => (f64::from(self.limits[which]) + 0.5) * self.steps[which],
+            Site::Up(_) => self.up,
             Site::Logit => self.logit,
         }
     }

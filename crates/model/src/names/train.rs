@@ -9,10 +9,10 @@ use candle_nn::{AdamW, Optimizer, ParamsAdamW};
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 
-use super::data::Batch;
-use super::flow::{Flow, Ranges};
-use super::model::Parameters;
+use super::data::VOCABULARY;
+use super::parameters::variables;
 use super::recipe::NamesRecipe;
+use crate::decoder::{Batch, Flow, Numerics, Parameters, Ranges};
 use crate::error::ModelError;
 
 /// A part of training.
@@ -22,6 +22,13 @@ pub(crate) enum Phase {
     Float,
     /// Rounded numbers, with noise.
     Tuning,
+}
+
+/// The numbers of the recipe, as training needs them at every step.
+struct Aims<'a> {
+    recipe: &'a NamesRecipe,
+    numerics: &'a Numerics,
+    ranges: &'a Ranges,
 }
 
 /// Trains for one phase; `step` is called after every step.
@@ -42,8 +49,13 @@ pub(crate) fn train(
         beta2: 0.99,
         ..ParamsAdamW::default()
     };
-    let mut optimizer = AdamW::new(parameters.all(), config)?;
-    let ranges = Ranges::aimed_at(recipe);
+    let mut optimizer = AdamW::new(variables(parameters)?, config)?;
+    let (numerics, ranges) = (recipe.numerics(), recipe.aims());
+    let aims = Aims {
+        recipe,
+        numerics: &numerics,
+        ranges: &ranges,
+    };
     let mut order: Vec<usize> = Vec::new();
     for done in 0..steps {
         if order.len() < recipe.batch {
@@ -51,11 +63,11 @@ pub(crate) fn train(
             order.shuffle(random);
         }
         let chosen = order.split_off(order.len().saturating_sub(recipe.batch));
-        let batch = Batch::new(chosen.iter().map(|&index| &names[index]))?;
+        let batch = Batch::new(chosen.iter().map(|&index| &names[index]), VOCABULARY)?;
         optimizer.set_learning_rate(rate * schedule(done, steps));
         let loss = match phase {
-            Phase::Float => float_loss(parameters, &batch, recipe, &ranges, random)?,
-            Phase::Tuning => noisy_loss(parameters, &batch, recipe, &ranges, random)?,
+            Phase::Float => float_loss(parameters, &batch, &aims, random)?,
+            Phase::Tuning => noisy_loss(parameters, &batch, &aims, random)?,
         };
         optimizer.backward_step(&loss)?;
         step();
@@ -72,15 +84,14 @@ fn schedule(done: usize, steps: usize) -> f64 {
 fn float_loss(
     parameters: &Parameters,
     batch: &Batch,
-    recipe: &NamesRecipe,
-    ranges: &Ranges,
+    aims: &Aims<'_>,
     random: &mut StdRng,
 ) -> Result<Tensor, ModelError> {
-    let mut flow = Flow::new(recipe, ranges)?;
+    let mut flow = Flow::new(aims.numerics, aims.ranges)?;
     flow.quantized = false;
     flow.noise = Some(random);
-    flow.dropout = recipe.dropout;
-    let (_, loss) = logits_and_loss(parameters, batch, flow, recipe.penalty)?;
+    flow.dropout = aims.recipe.dropout;
+    let (_, loss) = logits_and_loss(parameters, batch, flow, aims.recipe.penalty)?;
     Ok(loss)
 }
 
@@ -88,23 +99,22 @@ fn float_loss(
 fn noisy_loss(
     parameters: &Parameters,
     batch: &Batch,
-    recipe: &NamesRecipe,
-    ranges: &Ranges,
+    aims: &Aims<'_>,
     random: &mut StdRng,
 ) -> Result<Tensor, ModelError> {
-    let mut flow = Flow::new(recipe, ranges)?;
+    let mut flow = Flow::new(aims.numerics, aims.ranges)?;
     flow.noise = Some(random);
-    let (noisy, loss) = logits_and_loss(parameters, batch, flow, recipe.tuning_penalty)?;
-    if recipe.consistency == 0.0 {
+    let (noisy, loss) = logits_and_loss(parameters, batch, flow, aims.recipe.tuning_penalty)?;
+    if aims.recipe.consistency == 0.0 {
         return Ok(loss);
     }
-    let exact = parameters.logits(batch, &mut Flow::new(recipe, ranges)?)?;
+    let exact = parameters.logits(batch, &mut Flow::new(aims.numerics, aims.ranges)?)?;
     let (noisy, exact) = (
         log_softmax(&noisy, D::Minus1)?,
         log_softmax(&exact, D::Minus1)?,
     );
     let divergence = (exact.exp()? * (exact - noisy)?)?.sum(1)?.mean_all()?;
-    Ok((loss + (divergence * recipe.consistency)?)?)
+    Ok((loss + (divergence * aims.recipe.consistency)?)?)
 }
 
 /// Cross-entropy, and a penalty on what exceeds the ranges that are aimed at.

@@ -1,0 +1,8 @@
+//! Weights from elsewhere: what becomes of them, how close it is to them, and what is said when they are unusable.
+
+mod classifier;
+mod files;
+mod hostile;
+mod program;
+mod refused;
+mod transformer;

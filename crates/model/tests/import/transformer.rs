@@ -1,0 +1,274 @@
+//! Transformers: the float model against a computation of its own, the circuit against the float model.
+
+use std::collections::BTreeMap;
+
+use cipherformer_circuit::{Circuit, Function};
+use cipherformer_model::{Quality, TextsGolden, reference_logits, tokens};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::files::Files;
+
+const WIDTH: usize = 8;
+const HEADS: usize = 2;
+const HIDDEN: usize = 12;
+const CONTEXT: usize = 8;
+const LETTERS: &str = "abcde";
+const EPSILON: f64 = 1e-3;
+
+/// Three blocks of random weights; the first one's MLP has ReLUs.
+pub(crate) fn transformer() -> Files {
+    let mut random = StdRng::seed_from_u64(3);
+    let mut files = Files {
+        tensors: BTreeMap::new(),
+        spec: spec(),
+        vocabulary: LETTERS
+            .chars()
+            .fold("<end>\n".to_owned(), |all, c| format!("{all}{c}\n")),
+        data: texts(300, &mut random),
+        evaluate: None,
+    };
+    let mut normal = |shape: &[usize], mean: f32, std: f32| -> Vec<f32> {
+        let draw = |_| {
+            let unit: f32 = StandardNormal.sample(&mut random);
+            mean + std * unit
+        };
+        (0..shape.iter().product()).map(draw).collect()
+    };
+    let square = (WIDTH as f32).sqrt().recip();
+    let mut shapes = vec![
+        ("token.weight".to_owned(), vec![6, WIDTH], 0.0, 1.0),
+        ("position.weight".to_owned(), vec![CONTEXT, WIDTH], 0.0, 0.3),
+        ("unembedding.weight".to_owned(), vec![6, WIDTH], 0.0, 0.8),
+        ("unembedding.bias".to_owned(), vec![6], 0.0, 0.3),
+    ];
+    for block in 0..3 {
+        for (what, shape, mean, std) in [
+            ("norm.weight", vec![WIDTH], 1.0, 0.1),
+            ("query.weight", vec![WIDTH, WIDTH], 0.0, square),
+            ("key.weight", vec![WIDTH, WIDTH], 0.0, square),
+            ("value.weight", vec![WIDTH, WIDTH], 0.0, square),
+            ("output.weight", vec![WIDTH, WIDTH], 0.0, square),
+            ("output.bias", vec![WIDTH], 0.0, 0.1),
+            ("up.weight", vec![HIDDEN, WIDTH], 0.0, square),
+            ("up.bias", vec![HIDDEN], 0.0, 0.1),
+            ("down.weight", vec![WIDTH, HIDDEN], 0.0, 0.5 * square),
+            ("down.bias", vec![WIDTH], 0.0, 0.1),
+        ] {
+            shapes.push((format!("blocks.{block}.{what}"), shape, mean, std));
+        }
+    }
+    for (name, shape, mean, std) in shapes {
+        let values = normal(&shape, mean, std);
+        files.set(&name, &shape, values);
+    }
+    files
+}
+
+fn spec() -> String {
+    let mut spec = "description = \"For tests.\"\n\n[input]\nkind = \"tokens\"\nvocabulary = \"vocabulary.txt\"\n\n\
+                    [[layers]]\nkind = \"embedding\"\ntoken = \"token.weight\"\nposition = \"position.weight\"\n"
+        .to_owned();
+    for block in 0..3 {
+        let name = |what: &str| format!("{what} = \"blocks.{block}.{what}.weight\"");
+        let activation = if block == 0 { "relu" } else { "gelu" };
+        spec += &format!(
+            "\n[[layers]]\nkind = \"block\"\nnorm = {{ weight = \"blocks.{block}.norm.weight\", epsilon = {EPSILON} }}\n\
+             attention = {{ heads = {HEADS}, {}, {}, {}, {}, output_bias = \"blocks.{block}.output.bias\" }}\n\
+             mlp = {{ activation = \"{activation}\", {}, up_bias = \"blocks.{block}.up.bias\", {}, down_bias = \
+             \"blocks.{block}.down.bias\" }}\n",
+            name("query"),
+            name("key"),
+            name("value"),
+            name("output"),
+            name("up"),
+            name("down"),
+        );
+    }
+    spec + "\n[[layers]]\nkind = \"dense\"\nweight = \"unembedding.weight\"\nbias = \"unembedding.bias\"\n"
+}
+
+/// Lines of letters that fit the context.
+fn texts(count: usize, random: &mut StdRng) -> String {
+    let letters: Vec<char> = LETTERS.chars().collect();
+    let mut line = |_| {
+        let length = random.random_range(1..CONTEXT);
+        let text = (0..length).map(|_| letters[random.random_range(0..letters.len())]);
+        text.chain(['\n']).collect::<String>()
+    };
+    (0..count).map(&mut line).collect()
+}
+
+/// The model in its simplest form: one text, one position after the other, in `f64`.
+struct Plain<'a>(&'a Files);
+
+impl Plain<'_> {
+    fn row(&self, name: &str, row: usize) -> Vec<f64> {
+        let (shape, values) = &self.0.tensors[name];
+        let width = shape[1];
+        values[row * width..][..width]
+            .iter()
+            .map(|&x| f64::from(x))
+            .collect()
+    }
+
+    fn vector(&self, name: &str) -> Vec<f64> {
+        self.0.tensors[name]
+            .1
+            .iter()
+            .map(|&x| f64::from(x))
+            .collect()
+    }
+
+    fn times(&self, name: &str, x: &[f64]) -> Vec<f64> {
+        let rows = self.0.tensors[name].0[0];
+        (0..rows).map(|row| dot(&self.row(name, row), x)).collect()
+    }
+
+    fn logits(&self, tokens: &[usize]) -> Vec<Vec<f64>> {
+        let embed = |(position, &token): (usize, &usize)| {
+            sum(
+                &self.row("token.weight", token),
+                &self.row("position.weight", position),
+            )
+        };
+        let mut residuals: Vec<Vec<f64>> = tokens.iter().enumerate().map(embed).collect();
+        for block in 0..3 {
+            residuals = self.block(block, &residuals);
+        }
+        let bias = self.vector("unembedding.bias");
+        let logits = |x: &Vec<f64>| sum(&self.times("unembedding.weight", x), &bias);
+        residuals.iter().map(logits).collect()
+    }
+
+    fn block(&self, block: usize, residuals: &[Vec<f64>]) -> Vec<Vec<f64>> {
+        let name = |what: &str| format!("blocks.{block}.{what}");
+        let gain = self.vector(&name("norm.weight"));
+        let norm = |x: &Vec<f64>| -> Vec<f64> {
+            let root = (dot(x, x) / x.len() as f64 + EPSILON).sqrt();
+            x.iter().zip(&gain).map(|(x, g)| g * x / root).collect()
+        };
+        let norms: Vec<Vec<f64>> = residuals.iter().map(norm).collect();
+        let project = |what: &str| -> Vec<Vec<f64>> {
+            norms.iter().map(|x| self.times(&name(what), x)).collect()
+        };
+        let [query, key, value] = ["query.weight", "key.weight", "value.weight"].map(project);
+        let activation = if block == 0 {
+            Function::Relu
+        } else {
+            Function::Gelu
+        };
+        let one = |position: usize| {
+            let mixed = attend(&query[position], &key[..=position], &value[..=position]);
+            let attention = sum(
+                &self.times(&name("output.weight"), &mixed),
+                &self.vector(&name("output.bias")),
+            );
+            let up = sum(
+                &self.times(&name("up.weight"), &norms[position]),
+                &self.vector(&name("up.bias")),
+            );
+            let hidden: Vec<f64> = up.into_iter().map(|x| activation.evaluate(x)).collect();
+            let mlp = sum(
+                &self.times(&name("down.weight"), &hidden),
+                &self.vector(&name("down.bias")),
+            );
+            sum(&sum(&residuals[position], &attention), &mlp)
+        };
+        (0..residuals.len()).map(one).collect()
+    }
+}
+
+/// Softmax attention of one position.
+fn attend(query: &[f64], keys: &[Vec<f64>], values: &[Vec<f64>]) -> Vec<f64> {
+    let head = WIDTH / HEADS;
+    let of_head = |from: usize| {
+        let score = |key: &Vec<f64>| {
+            dot(&query[from..][..head], &key[from..][..head]) / (head as f64).sqrt()
+        };
+        let weights: Vec<f64> = keys.iter().map(|key| score(key).exp()).collect();
+        let all: f64 = weights.iter().sum();
+        (from..from + head).map(move |i| {
+            let terms = weights.iter().zip(values);
+            terms.map(|(w, value)| w / all * value[i]).sum()
+        })
+    };
+    (0..HEADS)
+        .flat_map(|h| of_head(h * head).collect::<Vec<f64>>())
+        .collect()
+}
+
+fn dot(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| a * b).sum()
+}
+
+fn sum(a: &[f64], b: &[f64]) -> Vec<f64> {
+    a.iter().zip(b).map(|(a, b)| a + b).collect()
+}
+
+fn nats(logits: &[f64], target: usize) -> f64 {
+    logits.iter().map(|x| x.exp()).sum::<f64>().ln() - logits[target]
+}
+
+#[test]
+fn three_blocks_of_a_stranger() {
+    let mut files = transformer();
+    let unseen = texts(100, &mut StdRng::seed_from_u64(9));
+    files.evaluate = Some(unseen.clone());
+    let written = files.write();
+    let report = written.import().expect("a good model");
+    let circuit = Circuit::load(&written.out()).expect("just written");
+    assert_eq!((circuit.positions(), report.measured), (CONTEXT, 100));
+    let (mut expected, mut count, mut far) = (0.0, 0, 0.0);
+    for text in unseen.lines() {
+        let tokens = tokens(&circuit, text).expect("letters");
+        let logits = Plain(&files).logits(&tokens);
+        let got = reference_logits(&circuit, &tokens).expect("tokens");
+        let targets = tokens[1..].iter().chain(&[0]);
+        for ((logits, got), &target) in logits.iter().zip(&got).zip(targets) {
+            expected += nats(logits, target);
+            far += logits
+                .iter()
+                .zip(got)
+                .map(|(a, b)| (a - b).powi(2))
+                .sum::<f64>()
+                / 6.0;
+            count += 1;
+        }
+    }
+    let Quality::Transformer {
+        tokens,
+        float,
+        reference,
+        simulate,
+        reference_agreement,
+        simulate_agreement,
+        cap,
+    } = report.quality
+    else {
+        panic!("it is a transformer");
+    };
+    let rms = (far / f64::from(count)).sqrt();
+    println!(
+        "{expected} {float} {reference} {simulate} {reference_agreement} {simulate_agreement} {cap} {rms}"
+    );
+    assert_eq!(tokens, count as usize);
+    let expected = expected / f64::from(count);
+    // Single precision.
+    assert!((float - expected).abs() < 1e-4, "{float}, not {expected}");
+}
+
+#[test]
+fn golden_vectors_are_of_texts_that_were_measured() {
+    let written = transformer().write();
+    let report = written.import().expect("a good model");
+    let json = std::fs::read_to_string(written.out().join("test-vectors.json")).expect("written");
+    let golden: TextsGolden = serde_json::from_str(&json).expect("test vectors");
+    assert_eq!(golden.digest, report.digest);
+    assert!(!golden.vectors.is_empty() && golden.vectors.len() <= 8);
+    for vector in golden.vectors {
+        assert_eq!(vector.logits.len(), vector.text.len() + 1);
+        assert_eq!(vector.logits[0].len(), 6);
+    }
+}

@@ -6,32 +6,14 @@ pub mod compare;
 pub mod gpt2;
 pub mod layers;
 pub mod machine;
+pub mod pictures;
 pub mod report;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use cipherformer_circuit::{Circuit, ParameterSet};
-use cipherformer_fhe::{EvaluationKey, SecretKey, SeededEvaluationKey};
-
-/// A client's secret key, and its evaluation key expanded as on the server.
-#[derive(Debug)]
-pub struct Keys {
-    /// The client's.
-    pub secret: SecretKey,
-    /// The server's.
-    pub evaluation: EvaluationKey,
-}
-
-impl Keys {
-    /// Fresh keys.
-    pub fn new(parameters: &'static ParameterSet) -> Self {
-        let secret = SecretKey::generate(parameters);
-        let seeded = SeededEvaluationKey::generate(&secret, |_| ());
-        let evaluation = EvaluationKey::expand(seeded, parameters);
-        Self { secret, evaluation }
-    }
-}
+use cipherformer_circuit::Circuit;
+pub use cipherformer_examples::keys::Keys;
 
 /// A circuit of this repository's `circuits` folder.
 ///

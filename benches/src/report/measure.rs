@@ -44,11 +44,11 @@ pub(super) struct LutCost {
 }
 
 /// A name, on all cores.
-pub(super) struct Letter {
+pub(crate) struct Letter {
     /// Of the last position, layer by layer.
-    pub(super) layers: Vec<(String, Duration)>,
+    pub(crate) layers: Vec<(String, Duration)>,
     /// LUTs and time of every position.
-    pub(super) positions: Vec<(usize, Duration)>,
+    pub(crate) positions: Vec<(usize, Duration)>,
 }
 
 impl Measurements {
@@ -143,7 +143,7 @@ fn fastest(mut work: impl FnMut() -> Result<()>) -> Result<Duration> {
 }
 
 /// The names model, letter by letter up to its whole context.
-fn letter() -> Result<Letter> {
+pub(crate) fn letter() -> Result<Letter> {
     let circuit = shipped_circuit("names-gpt");
     let keys = Keys::new(circuit.parameters());
     let prepared = PreparedCircuit::new(circuit.clone())?;

@@ -10,6 +10,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 use measure::Measurements;
+pub(crate) use measure::letter;
 
 /// What the page is to hold besides our own figures.
 #[derive(Clone, Copy, Debug)]

@@ -147,6 +147,12 @@ fn steps_may_differ() {
         OutputLayout::argmax(&exact) == OutputLayout::argmax(&top)
     });
     assert!(agree.count() > 55);
+    // Noise must not decide more often than rounding does.
+    let agree = bags.iter().enumerate().filter(|(seed, bag)| {
+        let noisy = simulated(&top, bag, *seed as u64);
+        OutputLayout::argmax(&scores(&circuit, bag)) == OutputLayout::argmax(&noisy)
+    });
+    assert!(agree.count() > 50);
 }
 
 #[test]

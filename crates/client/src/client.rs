@@ -16,7 +16,7 @@ use crate::error::{ClientError, printable};
 use crate::http::Http;
 use crate::keys::{KeyHome, Keys};
 use crate::lifecycle::blocking;
-use crate::observer::{Activity, Observer};
+use crate::observer::{Activity, Observer, Wire};
 use crate::patience::{self, Patience};
 
 /// The first wait before a busy server that does not say when is asked again; later ones double.
@@ -53,14 +53,23 @@ impl Client {
         home: KeyHome,
         observer: Arc<dyn Observer>,
     ) -> Result<Self, ClientError> {
-        let client = Self {
-            http: Http::new(&server.into())?,
+        let client = Self::new(&server.into(), home, observer)?;
+        client.circuits().await?;
+        Ok(client)
+    }
+
+    /// A client of a server that may not be there yet.
+    pub(crate) fn new(
+        server: &Endpoint,
+        home: KeyHome,
+        observer: Arc<dyn Observer>,
+    ) -> Result<Self, ClientError> {
+        Ok(Self {
+            http: Http::new(server)?,
             home,
             observer,
             known: Mutex::default(),
-        };
-        client.circuits().await?;
-        Ok(client)
+        })
     }
 
     /// The circuits the server has.
@@ -144,11 +153,14 @@ impl Client {
         let path = routes::evaluations(&manifest.name, &keys.record().id, &manifest.digest);
         let limit = circuit.response_limit();
         let observer = self.observer.as_ref();
+        observer.wire(Wire::Sent(&request.bytes));
         let attempt = || {
             let request = request.bytes.clone();
             self.http.evaluate(&path, request, limit, observer)
         };
-        self.reconnecting(|| self.with_key(keys, &attempt)).await
+        let result = self.reconnecting(|| self.with_key(keys, &attempt)).await?;
+        observer.wire(Wire::Received(&result.output));
+        Ok(result)
     }
 
     /// Makes the next [`Client::circuit`] fetch it again.
@@ -322,6 +334,6 @@ fn spread(wait: Duration) -> Duration {
 }
 
 /// Since a moment, to the microsecond.
-fn milliseconds(start: Instant) -> f64 {
+pub(crate) fn milliseconds(start: Instant) -> f64 {
     start.elapsed().as_micros() as f64 / 1000.0
 }

@@ -246,6 +246,17 @@ pub enum ClientError {
         reason: String,
     },
 
+    /// The page cannot be served.
+    #[error(
+        "cannot serve a page at port {port} of this computer: {source}; pass another --port, or 0 for any that is free"
+    )]
+    Page {
+        /// The port asked for.
+        port: u16,
+        /// What the system said.
+        source: std::io::Error,
+    },
+
     /// The caller wanted no more of it.
     #[error("cancelled; the server has forgotten the text")]
     Cancelled,

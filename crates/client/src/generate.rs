@@ -48,10 +48,25 @@ impl Client {
         mut letter: impl FnMut(&str),
         cancelled: impl Future<Output = ()>,
     ) -> Result<Generation, ClientError> {
+        let watch = |_: &Step, drawn: Option<&str>| drawn.into_iter().for_each(&mut letter);
+        self.generate_watched(circuit, prefix, sampling, seed, watch, cancelled)
+            .await
+    }
+
+    /// As [`Client::generate`]; tells `watch` each step and the letter drawn, or none at the text's end.
+    pub(crate) async fn generate_watched(
+        &self,
+        circuit: &str,
+        prefix: &str,
+        sampling: &Sampling,
+        seed: u64,
+        mut watch: impl FnMut(&Step, Option<&str>),
+        cancelled: impl Future<Output = ()>,
+    ) -> Result<Generation, ClientError> {
         let mut cancelled = pin!(cancelled);
         let (mut session, mut tokens) = unless(&mut cancelled, self.begin(circuit, prefix)).await?;
         let mut all = Generation::new(prefix, seed);
-        let drawing = draw(&mut session, &mut tokens, sampling, &mut all, &mut letter);
+        let drawing = draw(&mut session, &mut tokens, sampling, &mut all, &mut watch);
         let done = unless(&mut cancelled, drawing).await;
         // A session that cannot be closed ends by itself.
         let _ = session.close().await;
@@ -88,7 +103,7 @@ impl Client {
 }
 
 /// What comes of the work, unless it is cancelled first.
-async fn unless<T>(
+pub(crate) async fn unless<T>(
     cancelled: &mut (impl Future<Output = ()> + Unpin),
     work: impl Future<Output = Result<T, ClientError>>,
 ) -> Result<T, ClientError> {
@@ -104,18 +119,19 @@ async fn draw(
     tokens: &mut Vec<usize>,
     sampling: &Sampling,
     all: &mut Generation,
-    letter: &mut impl FnMut(&str),
+    watch: &mut impl FnMut(&Step, Option<&str>),
 ) -> Result<(), ClientError> {
     let mut random = StdRng::seed_from_u64(all.seed);
     loop {
         let step = session.append(tokens).await?;
         all.add(&step, tokens.len());
         let next = sampling.sample(&step.logits, &mut random);
-        let Some(text) = session.circuit().letter(next) else {
+        let letter = session.circuit().letter(next);
+        watch(&step, letter);
+        let Some(text) = letter else {
             return Ok(());
         };
         all.text.push_str(text);
-        letter(text);
         if session.remaining() == 0 {
             return Ok(());
         }

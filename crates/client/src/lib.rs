@@ -20,6 +20,8 @@
 //! [`Client::generate`] continues a text: it opens a [`Session`], has its tokens evaluated one after the
 //! other, and draws the next one from the decrypted logits by a [`Sampling`].
 //!
+//! [`Ui`] shows all of it on a page, to the browser of this computer.
+//!
 //! The secret key never leaves [`KeyHome`] and this process; a server can make the client fail, but
 //! not panic, use weak parameters, or read without bounds.
 
@@ -41,6 +43,7 @@ mod rounding;
 mod sampling;
 mod session;
 mod tokens;
+mod ui;
 
 pub use bar::Bar;
 pub use bearer::BearerToken;
@@ -59,7 +62,8 @@ pub use keys::{
     Passphrase, PassphraseError, Passphrases, Rotation,
 };
 pub use lifecycle::{Deleted, Rotated};
-pub use observer::{Activity, Observer};
+pub use observer::{Activity, Observer, Wire};
 pub use sampling::Sampling;
 pub use session::{Session, Step};
 pub use tokens::END;
+pub use ui::Ui;

@@ -46,10 +46,22 @@ pub enum Activity {
     Idle,
 }
 
+/// Ciphertexts between client and server, as they travel.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Wire<'a> {
+    /// An encrypted input that is about to be sent.
+    Sent(&'a [u8]),
+    /// An encrypted output that has arrived.
+    Received(&'a [u8]),
+}
+
 /// Is told what a client is doing.
 pub trait Observer: Send + Sync {
     /// Called at every change, from any thread; must return quickly.
     fn on(&self, activity: Activity);
+
+    /// Called with every input once, however often it has to be sent, and with every output; must return quickly.
+    fn wire(&self, _: Wire<'_>) {}
 }
 
 /// Looks away.

@@ -1,15 +1,16 @@
 //! A session: a text that a server evaluates token by token, and never sees.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use cipherformer_circuit::InputKind;
 use cipherformer_protocol::{EvaluationResult, ProblemKind, SessionId, routes};
 
 use crate::circuit::PublicCircuit;
-use crate::client::Client;
+use crate::client::{Client, milliseconds};
 use crate::error::ClientError;
 use crate::keys::Keys;
+use crate::observer::Wire;
 use crate::patience::Patience;
 
 /// Between two questions for an answer that was lost.
@@ -36,8 +37,14 @@ pub struct Session<'a> {
 pub struct Step {
     /// One logit per token of the vocabulary, rounded; see SECURITY.md before publishing them.
     pub logits: Vec<f64>,
+    /// Milliseconds of encryption on this computer.
+    pub encrypt_ms: f64,
     /// Milliseconds of evaluation on the server, as it says.
     pub server_ms: f64,
+    /// Milliseconds from sending the request to having the answer.
+    pub round_trip_ms: f64,
+    /// Milliseconds of decryption on this computer.
+    pub decrypt_ms: f64,
     /// Programmable bootstraps the server did.
     pub luts: usize,
     /// Size of the encrypted tokens; the same for all tokens.
@@ -142,16 +149,26 @@ impl Session<'_> {
 
     /// Sends the tokens of a text from this position on.
     async fn send(&self, text: &[usize], position: usize) -> Result<Step, ClientError> {
-        let secret = self.keys.secret();
+        let (secret, observer) = (self.keys.secret(), &self.client.observer);
+        let start = Instant::now();
         let request = self.circuit.encrypt_tokens(&text[position..], secret)?;
+        let encrypt_ms = milliseconds(start);
+        observer.wire(Wire::Sent(&request));
+        let start = Instant::now();
         let result = self.deliver(&request, position, text.len()).await?;
+        let round_trip_ms = milliseconds(start);
+        observer.wire(Wire::Received(&result.output));
         if result.position != Some(text.len()) {
             let reason = "it is of another position";
             return Err(ClientError::nonsense("encrypted output", reason));
         }
+        let start = Instant::now();
         Ok(Step {
             logits: self.circuit.decrypt_logits(&result.output, secret)?,
+            encrypt_ms,
             server_ms: result.server_ms,
+            round_trip_ms,
+            decrypt_ms: milliseconds(start),
             luts: result.luts,
             request_bytes: request.len(),
             response_bytes: result.output.len(),

@@ -124,9 +124,12 @@ fn a_server_must_be_named_and_there() {
     let home = home.path();
     let unnamed = refusal(&run(home, "classify --circuit prompt-guard hello"));
     assert!(unnamed.contains("--server"), "{unnamed}");
+    assert!(refusal(&run(home, "ui")).contains("--server"));
     for address in ["nonsense", "ftp://127.0.0.1:1", "127.0.0.1:80"] {
         let error = refusal(&classify(home, address));
         assert!(error.contains("http://HOST:PORT"), "{error}");
+        let page = refusal(&run(home, &format!("--server {address} ui")));
+        assert_eq!(page, error, "a page that can never work is not served");
     }
     let error = refusal(&classify(home, &fake_server::unused_address()));
     assert!(error.contains("there is no server at"), "{error}");

@@ -36,7 +36,7 @@ pub use error::FheError;
 pub use keys::{
     Component, EvaluationKey, SECRET_KEY_NAME, SecretKey, SeededEvaluationKey, is_secret_key,
 };
-pub use linear::{add_constants, concat, linear, split};
+pub use linear::{add_constants, concat, linear, scale, split};
 pub use lookup::PreparedTable;
 pub use lut::PreparedLut;
 pub use message::{EncryptedBag, EncryptedScores};

@@ -45,6 +45,14 @@ pub fn linear(weights: &IntMatrix, bias: &[f64], values: &Scalars) -> Result<Sca
     ))
 }
 
+/// Every value times an integer; exact. The noise's standard deviation grows by the same factor.
+pub fn scale(values: &Scalars, factor: i64) -> Scalars {
+    let mut scaled = values.clone();
+    let words = scaled.as_mut().iter_mut();
+    words.for_each(|x| *x = x.wrapping_mul(factor as u64));
+    scaled
+}
+
 /// Adds constants, in torus units.
 ///
 /// # Errors

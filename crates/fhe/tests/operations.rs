@@ -5,7 +5,7 @@ mod common;
 use cipherformer_circuit::graph::{IntMatrix, LutCell};
 use cipherformer_circuit::parameters::{INSECURE_PRECISE, INSECURE_TOY};
 use cipherformer_circuit::{Function, Precision};
-use cipherformer_fhe::{FheError, PreparedLut, linear, pack, scaled_lut};
+use cipherformer_fhe::{FheError, PreparedLut, linear, pack, scale, scaled_lut};
 use common::{Client, difference, distance, shared};
 use proptest::prelude::*;
 
@@ -34,6 +34,20 @@ proptest! {
         for (slot, expected) in plain.iter().enumerate() {
             let error = distance(all[slot * stride], *expected);
             prop_assert!(error < 8.0 * noise.sqrt(), "slot {slot}: {error:e}");
+        }
+    }
+
+    #[test]
+    fn scaling_multiplies_values_and_noise(
+        plain in prop::collection::vec(any::<u64>(), 1..8),
+        factor in -1000..1000i64,
+    ) {
+        let scaled = scale(&toy().secret.encrypt_scalars(&plain), factor);
+        let noise = factor.unsigned_abs() as f64 * INSECURE_TOY.fresh_variance().sqrt();
+        for (got, x) in toy().secret.decrypt_scalars(&scaled).into_iter().zip(plain) {
+            // Uniform noise never exceeds the root of three times its variance.
+            let expected = x.wrapping_mul(factor as u64);
+            prop_assert!(distance(got, expected) <= 1.8 * noise);
         }
     }
 

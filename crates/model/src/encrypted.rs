@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use cipherformer_circuit::{Bag, Circuit, State, evaluate_next};
+use cipherformer_circuit::{Bag, Circuit, State, evaluate, evaluate_next};
 use cipherformer_fhe::{
-    Encrypted, EncryptedBag, EvaluationKey, FheError, PreparedCircuit, SecretKey,
+    Encrypted, EncryptedBag, EvaluationKey, FheError, PreparedCircuit, Scalars, SecretKey,
     SeededEvaluationKey,
 };
 
 use crate::error::ModelError;
+use crate::trace::{Notebook, Trace};
 
 /// Keys made for the occasion, and a circuit ready to be evaluated with them. Nothing is stored.
 #[derive(Debug)]
@@ -48,5 +49,20 @@ impl EncryptedPair {
             Ok(circuit.scores(&response.decrypt(&self.secret)?))
         };
         inputs.iter().map(step).collect()
+    }
+    /// Encrypts the input of a circuit of one position, evaluates, and decrypts what every operation put out, noise
+    /// included.
+    pub(crate) fn trace(&self, input: &Bag) -> Result<Trace, ModelError> {
+        let circuit = self.prepared.circuit();
+        let mut engine = Encrypted::new(&self.prepared, &self.evaluation)?;
+        let notebook = Notebook::new(|values: &Scalars| self.decrypt(values));
+        let request = EncryptedBag::encrypt(input, circuit.manifest(), &self.secret)?;
+        let response = evaluate(circuit, &mut engine, &request, &notebook)?;
+        Ok(notebook.finish(response.decrypt(&self.secret)?))
+    }
+
+    fn decrypt(&self, values: &Scalars) -> Vec<f64> {
+        let torus = self.secret.decrypt_scalars(values).into_iter();
+        torus.map(|x| x as i64 as f64 / 64f64.exp2()).collect()
     }
 }

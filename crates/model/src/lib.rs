@@ -6,6 +6,7 @@
 //! - [`build_names_gpt`] does the same for a small transformer over the letters of names.
 //! - [`import_circuit`] makes a circuit of anybody's weights.
 //! - [`evaluate_circuit`] and [`evaluate_texts`] measure a circuit: plain, with simulated noise, or encrypted.
+//! - [`noise_by_layer`] shows how noise grows on the way, predicted and measured.
 //!
 //! The only crate that names a training library.
 
@@ -29,6 +30,7 @@ mod quantize;
 mod recipe;
 mod regenerate;
 mod texts;
+mod trace;
 mod train;
 mod tune;
 
@@ -48,5 +50,6 @@ pub use metrics::{LABELS, Metrics};
 pub use names::{NAMES_GPT, NamesFigures, NamesLosses, NamesRecipe, build_names_gpt};
 pub use recipe::Recipe;
 pub use texts::{TextsEvaluation, evaluate_texts, reference_logits, tokens};
+pub use trace::{LayerNoise, noise_by_layer};
 pub use train::{FloatModel, train};
 pub use tune::{tune_circuit, write_tuned};

@@ -302,7 +302,7 @@ impl Ending {
 }
 
 /// The last layer as the policy needs it: scores of one scale can be compared. Where steps differ already, their
-/// weights are rounded to the finest step that a byte holds.
+/// weights are rounded to the finest of them, or to what a byte holds. Not finer: noise grows with the integers.
 pub(crate) fn prepared(dense: &Dense, policy: OutputPolicy) -> Cow<'_, Dense> {
     let steps = &dense.weights.step;
     let equal = steps.windows(2).all(|pair| pair[0] == pair[1]);
@@ -316,7 +316,8 @@ pub(crate) fn prepared(dense: &Dense, policy: OutputPolicy) -> Cow<'_, Dense> {
     };
     let all = || (0..integers.rows()).flat_map(real);
     let largest = all().fold(0.0, |m: f64, w| m.max(w.abs()));
-    let step = largest / f64::from(i8::MAX);
+    let finest = steps.iter().copied().fold(f64::INFINITY, f64::min);
+    let step = finest.max(largest / f64::from(i8::MAX));
     let rounded = all().map(|w| (w / step).round() as i8).collect();
     Cow::Owned(Dense {
         weights: Quantized {

@@ -49,6 +49,9 @@ pub(crate) enum Command {
     },
     /// Show all that you get from the server, and all that this computer keeps; never secret bits
     Inspect(Inspect),
+    /// Serve a page to the browser of this computer that does what `classify` and `generate` do, and shows every step;
+    /// the first line printed is its address
+    Ui(Ui),
 }
 
 #[derive(Args)]
@@ -147,4 +150,11 @@ pub(crate) struct Inspect {
     /// Print one JSON object
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct Ui {
+    /// The port of the page, on this computer only; 0 for any that is free
+    #[arg(long, value_name = "PORT", default_value_t = 0)]
+    pub(crate) port: u16,
 }

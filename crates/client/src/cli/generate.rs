@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use cipherformer_client::{Bar, Client, ClientError, Endpoint, Generation, KeyHome, Sampling};
 
 use super::arguments::Generate;
-use super::print;
+use super::{interrupted, print};
 
 /// Exit code of a program that Ctrl-C ended: 128 + SIGINT.
 const INTERRUPTED: u8 = 130;
@@ -80,13 +80,6 @@ fn prefix(options: &Generate) -> anyhow::Result<String> {
     let read = io::stdin().read_line(&mut line);
     read.context("cannot read the prefix from standard input")?;
     Ok(line.trim_end().to_owned())
-}
-
-/// Ends when the user presses Ctrl-C.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await // without signals, Ctrl-C ends the program
-    }
 }
 
 /// Where a text appears as it grows.

@@ -6,6 +6,7 @@ mod forget;
 mod generate;
 mod inspect;
 mod keys;
+mod ui;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -41,6 +42,7 @@ async fn execute(arguments: Arguments) -> anyhow::Result<ExitCode> {
         Command::Keys(ref options) => keys::run(&arguments, home, options).await,
         Command::Forget { json } => forget::run(endpoint(&arguments)?, home, json).await,
         Command::Inspect(ref options) => inspect::run(endpoint(&arguments)?, home, options).await,
+        Command::Ui(ref options) => ui::run(endpoint(&arguments)?, home, options).await,
     }
 }
 
@@ -103,6 +105,13 @@ fn print(line: &str) -> anyhow::Result<()> {
     writeln!(out, "{line}")
         .and_then(|()| out.flush())
         .context("cannot write to standard output")
+}
+
+/// Ends when the user presses Ctrl-C.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending().await // without signals, Ctrl-C ends the program
+    }
 }
 
 /// The reader of our output has seen enough: no error.

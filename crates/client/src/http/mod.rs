@@ -1,4 +1,4 @@
-//! The HTTP interface from the client's side. The only module that knows of HTTP.
+//! The HTTP interface from the client's side. The only module that knows of HTTP, but for `ui`, which serves a page.
 
 mod body;
 mod events;

@@ -109,7 +109,7 @@ pub(crate) fn serve(state: &Arc<Mutex<State>>) -> FakeServer {
     })
 }
 
-fn answer(state: &mut State, request: &Request) -> Answer {
+pub(crate) fn answer(state: &mut State, request: &Request) -> Answer {
     let json = |value: serde_json::Value| Answer::json(value.to_string());
     let path: Vec<&str> = request.path.split(['/', '?']).skip(2).collect();
     let id = || path[1].parse::<SessionId>().expect("an id that we gave");

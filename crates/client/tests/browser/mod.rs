@@ -1,0 +1,164 @@
+//! A page that is served, and what a browser sends to it.
+#![allow(dead_code)] // no test uses all of it
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::Path;
+
+use cipherformer_client::{Endpoint, KeyHome, Ui};
+use serde_json::Value;
+use tokio::sync::oneshot;
+
+/// A page that is being served, and a browser's view of it.
+pub(crate) struct Page {
+    pub(crate) host: String,
+    pub(crate) token: String,
+    stop: Option<oneshot::Sender<()>>,
+    served: Option<std::thread::JoinHandle<()>>,
+}
+
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
+}
+
+impl Page {
+    /// Serves it in a thread, so that tests can read from sockets as they like.
+    pub(crate) fn serve(server: &str, home: &Path) -> Self {
+        let home = KeyHome::new(home).allow_insecure();
+        let server = Endpoint::new(server);
+        let (stop, stopped) = oneshot::channel();
+        let (tell, told) = std::sync::mpsc::channel();
+        let served = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+            runtime.block_on(async {
+                let ui = Ui::bind(&server, home, 0).await.expect("a free port");
+                tell.send(ui.address().to_owned()).expect("it waits");
+                let until = async { drop(stopped.await) };
+                ui.serve(until).await.expect("it is served");
+            });
+        });
+        let address: String = told.recv().expect("it is bound");
+        let mut parts = address.split('/').skip(2).map(str::to_owned);
+        Self {
+            host: parts.next().expect("a host"),
+            token: parts.next().expect("a token"),
+            stop: Some(stop),
+            served: Some(served),
+        }
+    }
+
+    pub(crate) fn stop(&mut self) {
+        drop(self.stop.take());
+        if let Some(served) = self.served.take() {
+            served.join().expect("no panic");
+        }
+    }
+
+    /// Sends a request as it is; HTTP/1.0, so that the answer comes without chunks.
+    pub(crate) fn send(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> TcpStream {
+        let mut stream = TcpStream::connect(&self.host).expect("it listens");
+        let mut head = format!(
+            "{method} {path} HTTP/1.0\r\ncontent-length: {}\r\n",
+            body.len()
+        );
+        for (name, value) in headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        write!(stream, "{head}\r\n{body}").expect("it reads");
+        stream
+    }
+
+    pub(crate) fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let mut text = String::new();
+        let mut stream = self.send(method, path, headers, body);
+        stream.read_to_string(&mut text).expect("UTF-8");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        Answer {
+            status: head
+                .split(' ')
+                .nth(1)
+                .expect("a status")
+                .parse()
+                .expect("a number"),
+            head: head.to_ascii_lowercase(),
+            body: body.to_owned(),
+        }
+    }
+
+    pub(crate) fn get(&self, name: &str) -> Answer {
+        let path = format!("/{}/{name}", self.token);
+        self.ask("GET", &path, &[("host", &self.host)], "")
+    }
+
+    /// What the page itself sends.
+    pub(crate) fn begin(&self, order: &str) -> TcpStream {
+        let origin = format!("http://{}", self.host);
+        let headers = [
+            ("host", self.host.as_str()),
+            ("origin", &origin),
+            ("sec-fetch-site", "same-origin"),
+            ("content-type", "application/json"),
+        ];
+        self.send("POST", &format!("/{}/run", self.token), &headers, order)
+    }
+
+    /// All events of a run.
+    pub(crate) fn run(&self, order: &Value) -> Vec<Value> {
+        let mut events = events(self.begin(&order.to_string()));
+        let mut all = Vec::new();
+        while let Some(event) = next(&mut events) {
+            all.push(event);
+        }
+        all
+    }
+}
+
+impl Drop for Page {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Reads up to the events.
+pub(crate) fn events(stream: TcpStream) -> BufReader<TcpStream> {
+    let mut reader = BufReader::new(stream);
+    let mut line = String::new();
+    reader.read_line(&mut line).expect("a status");
+    assert!(line.contains(" 200 "), "{line}");
+    while line != "\r\n" {
+        line.clear();
+        reader.read_line(&mut line).expect("a header");
+    }
+    reader
+}
+
+pub(crate) fn next(events: &mut BufReader<TcpStream>) -> Option<Value> {
+    let mut line = String::new();
+    events.read_line(&mut line).expect("UTF-8");
+    (!line.is_empty()).then(|| serde_json::from_str(&line).expect("JSON"))
+}
+
+pub(crate) fn until(events: &mut BufReader<TcpStream>, name: &str) {
+    while next(events).expect("more events")["event"] != name {}
+}
+
+pub(crate) fn of<'a>(events: &'a [Value], name: &str) -> Vec<&'a Value> {
+    events
+        .iter()
+        .filter(|event| event["event"] == name)
+        .collect()
+}

@@ -90,7 +90,7 @@ pub(crate) fn no_room(layer: &str, needed: f64) -> CircuitError {
 }
 
 /// No transformer of this format has more blocks after its first.
-const MAX_BLOCKS: usize = 64;
+pub const MAX_BLOCKS: usize = 64;
 
 /// Everything that lowering a transformer takes for granted.
 pub(crate) fn check_transformer(

@@ -35,6 +35,7 @@ mod tensors;
 pub mod transformer;
 mod tune;
 
+pub use check::MAX_BLOCKS;
 pub use circuit::{Body, Circuit, Description, FAILURE_LIMIT_LOG2};
 pub use digest::hex;
 pub use engine::{At, Engine};
@@ -48,13 +49,13 @@ pub use lower::{
     Flood, GUARD_LOG2, LOGITS_FLOOD, LUT_HALF_RANGE, RESPONSE_HALF_RANGE, SCORES_FLOOD,
 };
 pub use manifest::{
-    FORMAT, InputKind, InputLayout, MAX_CONTEXT, Manifest, OutputKind, OutputLayout,
+    FORMAT, InputKind, InputLayout, MAX_CONTEXT, Manifest, OutputKind, OutputLayout, check_labels,
     is_circuit_name,
 };
 pub use model::{Block, Dense, Embedding, Model, Quantized};
 pub use parameters::{ParameterSet, Precision};
 pub use plain::{Plain, PlainPacked};
-pub use policy::{MAX_ROUNDED_BITS, OutputPolicy, UnknownPolicy};
+pub use policy::{MAX_ROUNDED_BITS, OutputPolicy, TOP_LABELS, UnknownPolicy};
 pub use tables::scaled_level;
 pub use transformer::Transformer;
 pub use tune::{Candidate, Goal, Rejected, TuneError, Tuning, Verdict, candidates, tune};

@@ -145,6 +145,23 @@ pub fn is_circuit_name(name: &str) -> bool {
     (1..=64).contains(&name.len()) && name.bytes().all(fits)
 }
 
+/// What is wrong with these as a circuit's labels, if anything: 1 to 256 of them, each 1 to 64 printable characters.
+///
+/// # Errors
+/// What is wrong, in one clause.
+pub fn check_labels(labels: &[String]) -> Result<(), String> {
+    if !(1..=MAX_LABELS).contains(&labels.len()) {
+        return Err(format!("{} labels, not 1 to {MAX_LABELS}", labels.len()));
+    }
+    let fits = |label: &String| {
+        (1..=64).contains(&label.chars().count()) && !label.contains(char::is_control)
+    };
+    if !labels.iter().all(fits) {
+        return Err("a label is empty, too long or not printable".to_owned());
+    }
+    Ok(())
+}
+
 impl InputLayout {
     fn check(&self) -> Result<(), String> {
         if !(1..=MAX_ENTRIES).contains(&self.entries) {
@@ -178,18 +195,7 @@ impl InputLayout {
 
 impl OutputLayout {
     fn check(&self) -> Result<(), String> {
-        if !(1..=MAX_LABELS).contains(&self.labels.len()) {
-            return Err(format!(
-                "{} labels, not 1 to {MAX_LABELS}",
-                self.labels.len()
-            ));
-        }
-        let fits = |label: &String| {
-            (1..=64).contains(&label.chars().count()) && !label.contains(char::is_control)
-        };
-        if !self.labels.iter().all(fits) {
-            return Err("a label is empty, too long or not printable".to_owned());
-        }
+        check_labels(&self.labels)?;
         if self.scale.len() != self.labels.len() {
             return Err(format!(
                 "{} output scales for {} labels",

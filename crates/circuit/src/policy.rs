@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 /// The most bits that scores may be rounded to: a LUT's input noise makes finer levels arbitrary.
 pub const MAX_ROUNDED_BITS: u32 = 6;
 
+/// The most labels that `top-1` compares: more take more LUTs than anybody would wait for, as these have 2,016 pairs.
+pub const TOP_LABELS: usize = 64;
+
 /// What a client gets of the scores. Enforced under encryption: the rest is not in the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

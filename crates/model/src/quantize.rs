@@ -65,6 +65,22 @@ pub(crate) fn rows(weights: &[f32], rows: usize, limit: i8) -> Quantized {
     Quantized { integers, step }
 }
 
+/// A matrix of this many rows, all of one step, so that their sums can be compared: the finest that any row has in
+/// [`rows`], or what a byte holds. Not finer: noise grows with the integers.
+pub(crate) fn comparable_rows(weights: &[f32], count: usize, limit: i8) -> Quantized {
+    let own = rows(weights, count, limit).step.into_iter();
+    let step = own
+        .fold(f64::INFINITY, f64::min)
+        .max(step(weights.iter(), i8::MAX));
+    let data = weights.iter().map(|&x| to_integer(x, step));
+    let integers = IntMatrix::new(count, weights.len() / count, data.collect())
+        .expect("the weights fill their rows");
+    Quantized {
+        integers,
+        step: vec![step; count],
+    }
+}
+
 /// The two scores of one logit, each other's negatives, half of it each: their softmax is the logit's sigmoid.
 pub(crate) fn two_sided(logit: &Dense) -> Dense {
     let (row, step) = (logit.weights.integers.row(0), logit.weights.step[0]);

@@ -13,7 +13,7 @@ use crate::function::Function;
 use crate::graph::{IntMatrix, LutCell, Node, NodeId, Op, Value};
 use crate::model::{Dense, Quantized};
 use crate::parameters::{ParameterSet, Precision};
-use crate::policy::OutputPolicy;
+use crate::policy::{OutputPolicy, TOP_LABELS};
 
 /// How noisy scores become.
 #[derive(Clone, Copy, Debug)]
@@ -328,9 +328,6 @@ pub(crate) fn prepared(dense: &Dense, policy: OutputPolicy) -> Cow<'_, Dense> {
         bias: dense.bias.clone(),
     })
 }
-
-/// More labels take more LUTs to compare than anybody would wait for: 2,016 pairs.
-const TOP_LABELS: usize = 64;
 
 /// Distance on the torus between two levels, of which there are `2^bits`.
 fn level(bits: u32) -> f64 {

@@ -26,8 +26,11 @@ pub(crate) enum Grid {
 pub(crate) struct Record {
     /// Queries, keys and values before rounding, of each layer: a row a token.
     pub(crate) projections: Vec<[Vec<Tensor>; 3]>,
-    /// Matrices that were rounded together, in the order of the pass: what for, the matrix, and what the integers stand for.
+    /// Matrices that were rounded together, in the order of the first batch's pass: what for, the matrix, and what the integers
+    /// stand for. Later batches round them alike.
     pub(crate) weights: Vec<Vec<(Site, Tensor, Tensor)>>,
+    /// Whether the first batch has passed.
+    pub(crate) has_weights: bool,
 }
 
 /// One pass through the model: what is done to the values, and what was seen of them.
@@ -159,7 +162,9 @@ impl<'a> Flow<'a> {
             false => Ok((*matrix).clone()),
         };
         let rounded = matrices.iter().map(round).collect::<Result<Vec<_>, _>>()?;
-        if let Some(record) = &mut self.record {
+        if let Some(record) = &mut self.record
+            && !record.has_weights
+        {
             let pairs = matrices.iter().zip(&rounded);
             let kept =
                 pairs.map(|((matrix, site), rounded)| (*site, (*matrix).clone(), rounded.clone()));

@@ -89,6 +89,9 @@ fn pass(
         let logits = parameters.logits(&batch, &mut flow)?;
         seen = flow.seen;
         *record = flow.record;
+        if let Some(record) = record {
+            record.has_weights = true;
+        }
         let loss: f32 = cross_entropy(&logits, &batch.target)?.to_scalar()?;
         sum += f64::from(loss) * batch.rows() as f64;
         best.extend(logits.argmax(D::Minus1)?.to_vec1::<u32>()?);

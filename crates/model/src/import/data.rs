@@ -1,5 +1,6 @@
 //! Texts to calibrate with and texts to measure on, and the vocabulary they are spelled with.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::Path;
 
@@ -19,10 +20,12 @@ pub(super) struct Split<T> {
     pub(super) calibrate: Vec<T>,
     /// Figures come from these.
     pub(super) measure: Vec<T>,
+    /// How many of the calibration file are among those to measure on, and so were left out.
+    pub(super) shared: usize,
 }
 
 impl<T> Split<T> {
-    /// The calibration file, and the one to measure on if there is one; else a hash of each text says which part it is in.
+    /// The calibration file without what is in the one to measure on; if there is no such file, a hash of each text says which part it is in.
     ///
     /// # Errors
     /// Files that cannot be used, or an empty part.
@@ -32,13 +35,33 @@ impl<T> Split<T> {
         text: impl Fn(&T) -> &str,
     ) -> Result<Self, ModelError> {
         let all = load(import.calibrate)?;
-        let (calibrate, measure) = match import.evaluate {
-            Some(path) => (all, load(path)?),
-            None => all
-                .into_iter()
-                .partition(|one| !hash(text(one)).is_multiple_of(PARTS)),
+        let count = all.len();
+        let split = match import.evaluate {
+            Some(path) => {
+                let measure = load(path)?;
+                let calibrate = without(all, &measure, &text);
+                Self {
+                    shared: count - calibrate.len(),
+                    calibrate,
+                    measure,
+                }
+            }
+            None => {
+                let parts = all
+                    .into_iter()
+                    .partition(|one| !hash(text(one)).is_multiple_of(PARTS));
+                Self {
+                    calibrate: parts.0,
+                    measure: parts.1,
+                    shared: 0,
+                }
+            }
         };
-        let split = Self { calibrate, measure };
+        if split.shared == count {
+            let reason = "all its texts are also in the file to measure on, and what is measured on is not calibrated with; \
+                          name another file with --evaluate, or none";
+            return Err(data::refuse(import.calibrate, None, reason));
+        }
         if split.calibrate.is_empty() || split.measure.is_empty() {
             let reason = "there are too few texts to calibrate with some and to measure on others; add some, or name a \
                           file to measure on with --evaluate";
@@ -46,6 +69,13 @@ impl<T> Split<T> {
         }
         Ok(split)
     }
+}
+
+/// Those of `all` that are none of these.
+fn without<T>(all: Vec<T>, these: &[T], text: impl Fn(&T) -> &str) -> Vec<T> {
+    let these: HashSet<&str> = these.iter().map(&text).collect();
+    let others = all.into_iter().filter(|one| !these.contains(text(one)));
+    others.collect()
 }
 
 /// The vocabulary that a specification names.

@@ -29,12 +29,12 @@ pub enum ImportError {
     },
     /// A file that no circuit needs.
     #[error(
-        "{path} has {bytes} bytes, at most {limit} are read; keep the tensors that the specification names"
+        "{path} has {bytes} bytes or more, at most {limit} are read; keep the tensors that the specification names"
     )]
     Size {
         /// The file.
         path: PathBuf,
-        /// How large it is.
+        /// How large it is at least.
         bytes: u64,
         /// How large it may be.
         limit: u64,
@@ -114,6 +114,62 @@ pub enum ImportError {
     Name {
         /// The folder's name.
         name: String,
+    },
+    /// Weights that leave no scale to choose.
+    #[error(
+        "{layer}: {tensors} is zero everywhere, and a circuit has no scale for what it makes; train the model further, or \
+         leave the layer out of it"
+    )]
+    Zero {
+        /// The layer.
+        layer: String,
+        /// The name, or of what it is the product.
+        tensors: String,
+    },
+    /// Finite tensors whose product or sum is not.
+    #[error("{layer}: {tensors} exceeds 32-bit floats; has training diverged?")]
+    Overflow {
+        /// The layer.
+        layer: String,
+        /// Of what it is the product or sum.
+        tensors: String,
+    },
+    /// Values that no circuit has ranges for.
+    #[error(
+        "{layer}: {what} are at most {largest:.3e} in calibration, and a circuit's ranges are from 1e-9 to 1e9; look at \
+         {origin}"
+    )]
+    Range {
+        /// The layer.
+        layer: String,
+        /// Which values.
+        what: String,
+        /// The largest magnitude.
+        largest: f64,
+        /// What makes them.
+        origin: String,
+    },
+    /// Predictions with infinities or worse.
+    #[error(
+        "the {model}'s predictions of the calibration texts are not all finite: values exceed 32-bit floats on the way to \
+         them; has training diverged?"
+    )]
+    Predictions {
+        /// Float model, or circuit.
+        model: &'static str,
+    },
+    /// A circuit's norm adds nothing to the mean of squares.
+    #[error(
+        "{layer}: the norm adds an epsilon of {epsilon} to means of squares of down to {smallest:.3e}; a circuit's norm adds \
+         none, which is the same only up to a hundredth of that: train with a smaller epsilon or larger values"
+    )]
+    Epsilon {
+        /// The layer.
+        layer: String,
+        /// What the norm adds.
+        epsilon: f64,
+        /// The smallest mean in calibration.
+        smallest: f64,
     },
     /// The layers are all right, the circuit is not.
     #[error("{layer}: {source}; {advice}")]

@@ -1,9 +1,11 @@
 //! Weights from elsewhere as a circuit: a safetensors file, and a specification that says which tensors are which layers.
 //!
-//! [`import_circuit`] reads both, rounds the weights (one step a channel), calibrates ranges on texts, and writes an ordinary
-//! folder. Nothing is trained: what rounding and noise cost is measured on texts that were not calibrated with, and said.
+//! [`import_circuit`] reads both, rounds the weights, calibrates ranges on texts, and writes an ordinary folder. Nothing is
+//! trained: what rounding and noise cost is measured on texts that were not calibrated with, and said.
 
+mod blame;
 mod card;
+mod checks;
 mod classifier;
 mod data;
 mod error;
@@ -12,6 +14,7 @@ mod spec;
 mod transformer;
 mod weights;
 
+use std::ffi::OsStr;
 use std::path::Path;
 
 use cipherformer_circuit::{Circuit, estimate, is_circuit_name};
@@ -34,7 +37,7 @@ pub struct Import<'a> {
     pub spec: &'a Path,
     /// Texts to calibrate ranges with: `text,label` for a classifier, one a line for a transformer.
     pub calibrate: &'a Path,
-    /// Texts to measure on; without them, a fifth of those to calibrate with is kept apart.
+    /// Texts to measure on, and not to calibrate with; without them, a fifth of those to calibrate with is kept apart.
     pub evaluate: Option<&'a Path>,
     /// The folder to write; its name is the circuit's.
     pub out: &'a Path,
@@ -51,6 +54,8 @@ struct Imported {
     quality: Quality,
     calibrated: usize,
     measured: usize,
+    /// Of the calibration file, but measured on instead.
+    shared: usize,
     left_out: usize,
     /// For golden vectors of a circuit that continues texts.
     texts: Vec<String>,
@@ -83,21 +88,27 @@ pub fn import_circuit(import: &Import<'_>) -> Result<ImportReport, ModelError> {
         layers: imported.layers,
         calibrated: imported.calibrated,
         measured: imported.measured,
+        shared: imported.shared,
         left_out: imported.left_out,
+        policy: circuit.manifest().output.policy,
         own_file: import.evaluate.is_some(),
         quality: imported.quality,
         estimate: estimate(circuit),
     };
-    let card = card::write(circuit, import, &report, &command);
+    let card = card::write(circuit, import, &report, imported.texts.len(), &command);
     staging.write("MODEL_CARD.md", &card)?;
     staging.publish()?;
     Ok(report)
 }
 
+/// A path without its folders.
+fn file_name(path: &Path) -> &OsStr {
+    path.file_name().unwrap_or_default()
+}
+
 /// The circuit is called as its folder.
 fn name(import: &Import<'_>) -> Result<String, ImportError> {
-    let name = import.out.file_name().unwrap_or_default();
-    let name = name.to_string_lossy().into_owned();
+    let name = file_name(import.out).to_string_lossy().into_owned();
     if !is_circuit_name(&name) {
         return Err(ImportError::Name { name });
     }
@@ -108,9 +119,9 @@ fn name(import: &Import<'_>) -> Result<String, ImportError> {
     Ok(name)
 }
 
-/// The command that does this import again.
+/// The command that does this import again, where the files are: folders do not matter to those who get the circuit.
 fn command(import: &Import<'_>) -> String {
-    let quoted = crate::regenerate::quoted;
+    let quoted = |path: &Path| crate::regenerate::quoted(Path::new(file_name(path)));
     let mut command = format!(
         "cargo run --release --bin cipherformer-model -- import --safetensors {} --spec {} --calibrate {} --out {} --seed {}",
         quoted(import.safetensors),

@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::{array, iter};
 
-use cipherformer_circuit::Estimate;
+use cipherformer_circuit::{Estimate, OutputPolicy};
 use serde::Serialize;
 
 use crate::metrics::Metrics;
@@ -25,10 +26,14 @@ pub struct ImportReport {
     pub calibrated: usize,
     /// How many others the figures are of.
     pub measured: usize,
+    /// Texts of the calibration file that are among those measured on, and so were not calibrated with.
+    pub shared: usize,
     /// Texts that are longer than the context, and were left out.
     pub left_out: usize,
     /// Whether those measured on come from a file of their own.
     pub own_file: bool,
+    /// How much of the scores clients get.
+    pub policy: OutputPolicy,
     /// How good the model is, before and after.
     #[serde(flatten)]
     pub quality: Quality,
@@ -67,7 +72,8 @@ pub struct WeightError {
     pub of: f64,
 }
 
-/// Figures on the texts that were not calibrated with.
+/// Figures on the texts that were not calibrated with. Verdicts (most likely tokens) are those of what clients get;
+/// cross-entropies (nats) are of the scores before the output policy leaves little of them.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Quality {
@@ -131,10 +137,22 @@ impl ImportReport {
         add(format!(
             "\nmeasured on {measured} {own}, calibrated on {calibrated}; only you know which of them it was trained on"
         ));
+        if self.shared > 0 {
+            add(format!(
+                "{} texts to calibrate with are among those measured on, and were not calibrated with",
+                self.shared
+            ));
+        }
         if self.left_out > 0 {
             add(format!(
                 "{} texts are longer than the context, and were left out",
                 self.left_out
+            ));
+        }
+        if self.policy != OutputPolicy::Scores {
+            add(format!(
+                "clients get {}: verdicts and most likely tokens are of that, nats are of the scores before it",
+                self.policy
             ));
         }
         text.push_str(&self.quality.table());
@@ -143,47 +161,55 @@ impl ImportReport {
     }
 }
 
+/// The columns of the table of layers, and how wide they are at least. The first two are names.
+const COLUMNS: [(&str, usize); 8] = [
+    ("layer", 0),
+    ("tensor", 0),
+    ("shape", 12),
+    ("integers", 8),
+    ("steps", 5),
+    ("largest error", 16),
+    ("calibrated range", 18),
+    ("possible", 9),
+];
+
 fn layers(layers: &[ImportedLayer]) -> String {
-    let width = |part: fn(&ImportedLayer) -> &str| {
-        layers
-            .iter()
-            .map(|layer| part(layer).chars().count())
-            .max()
-            .unwrap_or(0)
+    let head = COLUMNS.map(|(name, _)| name.to_owned());
+    let rows: Vec<[String; 8]> = iter::once(head)
+        .chain(layers.iter().map(ImportedLayer::row))
+        .collect();
+    let widths: [usize; 8] = array::from_fn(|column| {
+        let cells = rows.iter().map(|row| row[column].chars().count());
+        cells.fold(COLUMNS[column].1, usize::max)
+    });
+    let line = |row: &[String; 8]| {
+        let cells = row.iter().zip(widths).enumerate();
+        let cells = cells.map(|(column, (cell, width))| match column {
+            0 | 1 => format!("{cell:width$}"),
+            _ => format!("{cell:>width$}"),
+        });
+        cells.collect::<Vec<_>>().join("  ") + "\n"
     };
-    let (first, second) = (width(|l| &l.layer), width(|l| &l.tensor));
-    let mut text = format!(
-        "{:first$}  {:second$}  {:>12}  {:>8}  {:>5}  {:>16}  {:>18}  {:>9}\n",
-        "layer",
-        "tensor",
-        "shape",
-        "integers",
-        "steps",
-        "largest error",
-        "calibrated range",
-        "possible"
-    );
-    for layer in layers {
-        let shape: Vec<String> = layer.shape.iter().map(usize::to_string).collect();
-        let part = 100.0 * layer.error.largest / layer.error.of.max(f64::MIN_POSITIVE);
-        let error = format!("{:.4} ({part:.1} %)", layer.error.largest);
-        let [low, high] = layer.range;
-        let range = format!("{low:.2} to {high:.2}");
-        let possible = layer
-            .possible
-            .map_or("-".to_owned(), |bound| format!("±{bound:.2}"));
-        let integers = format!("±{}", layer.largest_integer);
-        writeln!(
-            text,
-            "{:first$}  {:second$}  {:>12}  {integers:>8}  {:>5}  {error:>16}  {range:>18}  {possible:>9}",
-            layer.layer,
-            layer.tensor,
+    rows.iter().map(line).collect()
+}
+
+impl ImportedLayer {
+    fn row(&self) -> [String; 8] {
+        let shape: Vec<String> = self.shape.iter().map(usize::to_string).collect();
+        let part = 100.0 * self.error.largest / self.error.of.max(f64::MIN_POSITIVE);
+        let [low, high] = self.range;
+        let possible = self.possible.map(|bound| format!("±{bound:.2}"));
+        [
+            self.layer.clone(),
+            self.tensor.clone(),
             shape.join(" x "),
-            layer.steps,
-        )
-        .expect("a string takes all");
+            format!("±{}", self.largest_integer),
+            self.steps.to_string(),
+            format!("{:.4} ({part:.1} %)", self.error.largest),
+            format!("{low:.2} to {high:.2}"),
+            possible.unwrap_or("-".to_owned()),
+        ]
     }
-    text
 }
 
 impl Quality {
@@ -197,16 +223,11 @@ impl Quality {
                 reference_agreement,
                 simulate_agreement,
             } => {
-                let row = |metrics: &Metrics| {
-                    let (accuracy, f1) = (percent(metrics.accuracy), metrics.f1);
-                    format!("{accuracy:>10}{f1:>10.4}{:>16.4}", metrics.cross_entropy)
-                };
                 let lost = 100.0 * (float.accuracy - simulate.accuracy);
-                let head = format!("{:>10}{:>10}{:>16}", "accuracy", "F1", "cross-entropy");
                 rows(
-                    &head,
+                    &format!("{:>10}{:>10}{:>16}", "accuracy", "F1", "cross-entropy"),
                     "verdicts as float's",
-                    [row(float), row(reference), row(simulate)],
+                    [float, reference, simulate].map(of_classifier),
                     [*reference_agreement, *simulate_agreement],
                 ) + &format!("quantization and noise cost {lost:.2} points of accuracy\n")
             }
@@ -227,11 +248,20 @@ impl Quality {
                     [*reference_agreement, *simulate_agreement],
                 ) + &format!(
                     "{tokens} tokens; quantization and noise cost {lost:.3} nats a token; scores are capped at {cap:.2}\n\
-                     weights are rounded as they are: training that knows of rounding and noise would cost less\n"
+                     {ROUNDED}\n"
                 )
             }
         }
     }
+}
+
+/// What every imported transformer would gain by.
+const ROUNDED: &str =
+    "weights are rounded as they are: training that knows of rounding and noise would cost less";
+
+fn of_classifier(metrics: &Metrics) -> String {
+    let (accuracy, f1) = (percent(metrics.accuracy), metrics.f1);
+    format!("{accuracy:>10}{f1:>10.4}{:>16.4}", metrics.cross_entropy)
 }
 
 /// Figures of the float model, the reference and the simulation; the agreement of the last two with the first.

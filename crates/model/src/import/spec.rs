@@ -12,8 +12,8 @@ use serde::de::DeserializeOwned;
 use super::error::ImportError;
 use crate::error::ModelError;
 pub(super) use layers::{
-    Activation, AttentionLayer, BlockLayer, ClassifierLayer, DenseLayer, EmbeddingLayer, MlpLayer,
-    TokenEmbedding, TransformerLayer,
+    Activation, ActivationLayer, AttentionLayer, BlockLayer, ClassifierLayer, DenseLayer,
+    EmbeddingLayer, MlpLayer, OutputLayer, TokenEmbedding, TransformerLayer,
 };
 
 /// A specification, by the kind of its input.
@@ -102,6 +102,16 @@ struct KindOfInput {
     kind: InputKind,
 }
 
+impl TransformerSpec {
+    /// The blocks among the layers.
+    pub(super) fn blocks(&self) -> impl Iterator<Item = &BlockLayer> {
+        self.layers.iter().filter_map(|layer| match layer {
+            TransformerLayer::Block(block) => Some(&**block),
+            _ => None,
+        })
+    }
+}
+
 impl Spec {
     /// Reads a file.
     ///
@@ -127,7 +137,9 @@ impl Spec {
 
 fn from_toml<T: DeserializeOwned>(path: &Path, text: &str) -> Result<T, ImportError> {
     toml::from_str(text).map_err(|error| {
-        let line = |start: usize| 1 + text[..start.min(text.len())].matches('\n').count();
+        // Spans are of bytes, and need not begin where a character does.
+        let before = |start: usize| text.bytes().take(start);
+        let line = |start: usize| 1 + before(start).filter(|&byte| byte == b'\n').count();
         ImportError::Spec {
             path: path.to_owned(),
             line: error.span().map(|span| line(span.start)),

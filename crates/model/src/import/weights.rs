@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::fs;
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use candle_core::safetensors::Load;
 use candle_core::{DType, Device, Tensor};
+use safetensors::tensor::TensorView;
 use safetensors::{Dtype, SafeTensors};
 
 use super::error::ImportError;
@@ -28,12 +30,20 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
         path: path.to_owned(),
         source,
     };
-    let bytes = fs::metadata(path).map_err(failed)?.len();
+    let file = File::open(path).map_err(failed)?;
+    let claimed = file.metadata().map_err(failed)?.len();
+    let mut content = Vec::new();
+    if claimed <= MAX_FILE_BYTES {
+        // Not every file knows how long it is.
+        let mut file = file.take(MAX_FILE_BYTES + 1);
+        file.read_to_end(&mut content).map_err(failed)?;
+    }
+    let bytes = claimed.max(content.len() as u64);
     if bytes > MAX_FILE_BYTES {
         let (path, limit) = (path.to_owned(), MAX_FILE_BYTES);
         return Err(ImportError::Size { path, bytes, limit }.into());
     }
-    fs::read(path).map_err(failed)
+    Ok(content)
 }
 
 /// One axis of a shape.
@@ -99,47 +109,23 @@ impl<'a> Weights<'a> {
         name: &str,
         expected: &[Axis],
     ) -> Result<Tensor, ModelError> {
-        let (layer, tensor) = (layer.to_owned(), name.to_owned());
         let Ok(view) = self.tensors.tensor(name) else {
+            let (layer, tensor) = (layer.to_owned(), name.to_owned());
             return Err(self.unknown(layer, tensor).into());
         };
-        self.taken.insert(tensor.clone());
-        let dtype = view.dtype();
-        if !matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16) {
-            let dtype = format!("{dtype:?}");
-            return Err(ImportError::Dtype {
-                layer,
-                tensor,
-                dtype,
-            }
-            .into());
-        }
-        let got = view.shape().to_vec();
-        let fits =
-            got.len() == expected.len() && expected.iter().zip(&got).all(|(axis, &n)| axis.fits(n));
-        if !fits {
-            let expected: Vec<String> = expected.iter().map(Axis::to_string).collect();
-            let expected = format!("[{}]", expected.join(", "));
-            return Err(ImportError::Shape {
-                layer,
-                tensor,
-                expected,
-                got,
-            }
-            .into());
-        }
-        let values = view.load(&Device::Cpu)?.to_dtype(DType::F32)?;
-        let all = values.flatten_all()?.to_vec1::<f32>()?;
-        let count = all.iter().filter(|x| !x.is_finite()).count();
-        if count > 0 {
-            return Err(ImportError::NotFinite {
-                layer,
-                tensor,
+        self.taken.insert(name.to_owned());
+        check_view(&view, layer, name, expected)?;
+        let tensor = view.load(&Device::Cpu)?.to_dtype(DType::F32)?;
+        let weights = values(&tensor)?;
+        match weights.iter().filter(|x| !x.is_finite()).count() {
+            0 => Ok(tensor),
+            count => Err(ImportError::NotFinite {
+                layer: layer.to_owned(),
+                tensor: name.to_owned(),
                 count,
             }
-            .into());
+            .into()),
         }
-        Ok(values)
     }
 
     /// How many rows a tensor has, if it is there.
@@ -186,6 +172,37 @@ impl<'a> Weights<'a> {
         let names: BTreeSet<String> = self.tensors.names().into_iter().map(String::from).collect();
         names.into_iter().collect()
     }
+}
+
+/// A type that is read, and the shape that a layer needs.
+fn check_view(
+    view: &TensorView<'_>,
+    layer: &str,
+    tensor: &str,
+    expected: &[Axis],
+) -> Result<(), ImportError> {
+    let (layer, tensor) = (layer.to_owned(), tensor.to_owned());
+    let dtype = view.dtype();
+    if !matches!(dtype, Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16) {
+        let dtype = format!("{dtype:?}");
+        return Err(ImportError::Dtype {
+            layer,
+            tensor,
+            dtype,
+        });
+    }
+    let got = view.shape().to_vec();
+    let fits = expected.iter().zip(&got).all(|(axis, &n)| axis.fits(n));
+    if fits && got.len() == expected.len() {
+        return Ok(());
+    }
+    let expected: Vec<String> = expected.iter().map(Axis::to_string).collect();
+    Err(ImportError::Shape {
+        layer,
+        tensor,
+        expected: format!("[{}]", expected.join(", ")),
+        got,
+    })
 }
 
 /// The weights of a tensor, row by row.

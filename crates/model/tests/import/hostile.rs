@@ -83,6 +83,21 @@ fn a_file_that_is_too_large_is_not_read() {
     assert!(error.contains("at most 268435456"), "{error}");
 }
 
+/// A file that claims no length, and has no end.
+#[test]
+#[cfg(unix)]
+fn no_more_is_read_than_a_circuit_needs() {
+    let written = classifier().write();
+    let weights = written.path("model.safetensors");
+    fs::remove_file(&weights).expect("it was written");
+    std::os::unix::fs::symlink("/dev/zero", weights).expect("a temporary folder");
+    let error = written.import().expect_err("no end").to_string();
+    assert!(
+        error.contains("268435457 bytes or more, at most 268435456"),
+        "{error}"
+    );
+}
+
 /// Every cut and many flips of a good file give an error or, where only a weight has changed, a circuit.
 #[test]
 fn damage_never_panics() {

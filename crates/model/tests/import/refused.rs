@@ -130,8 +130,22 @@ fn layers() {
         &["missing field `description`"],
     );
     of(
-        &replaced("\"injection\"]", "\"injection\", \"\"]"),
+        &replaced("\"injection\"]", "\"injection\", \"spam\"]"),
         &["\"output.weight\"", "3 outputs, one a label"],
+    );
+    of(
+        &replaced("\"injection\"]", "\"\\u0007\"]"),
+        &["spec.toml: a label is empty, too long or not printable"],
+    );
+    of(
+        &|files| {
+            let labels: Vec<String> = (0..65).map(|label| format!("\"{label}\"")).collect();
+            let labels = format!("output = \"top-1\"\nlabels = [{}]", labels.join(", "));
+            files.spec = files
+                .spec
+                .replacen("labels = [\"benign\", \"injection\"]", &labels, 1);
+        },
+        &["spec.toml: the output top-1 compares 2 to 64 labels, and there are 65"],
     );
     of(
         &replaced("\"injection\"]", "\"benign\"]"),
@@ -163,6 +177,41 @@ fn data() {
         &|files| files.vocabulary.clear(),
         &["vocabulary.txt", "0 entries"],
     );
+}
+
+/// Spans of what does not belong there may begin inside a character.
+#[test]
+fn lines_are_counted_in_any_alphabet() {
+    let mut files = classifier();
+    files.spec = files
+        .spec
+        .replace("For tests.", "Für Prüfungen: \u{65e5}\u{672c}\u{8a9e}.");
+    files.spec += "\u{65e5}\u{672c} = \u{8a9e}\n";
+    let error = files.refusal();
+    assert!(error.contains("spec.toml, line 19"), "{error}");
+}
+
+#[test]
+fn zeros_name_their_tensor() {
+    for (tensor, shape, layer) in [
+        ("embedding.weight", [4, 2], "layer 1, embedding"),
+        ("hidden.weight", [2, 2], "layer 3, dense"),
+    ] {
+        let mut files = classifier();
+        files.spec = files.spec.replacen(
+            "function = \"tanh\"",
+            "function = \"relu\"\n\n[[layers]]\nkind = \"dense\"\nweight = \"hidden.weight\"\n\n[[layers]]\nkind = \
+             \"activation\"\nfunction = \"tanh\"",
+            1,
+        );
+        files.set("hidden.weight", &[2, 2], vec![1.0, 0.5, -0.5, 1.0]);
+        files.set(tensor, &shape, vec![0.0; shape.iter().product()]);
+        let error = files.refusal();
+        let place = format!("{layer}, tensor {tensor:?}");
+        for part in [&*place, "all weights are zero", "train it again"] {
+            assert!(error.contains(part), "{part:?} is not in: {error}");
+        }
+    }
 }
 
 /// 200 inputs of the largest weights are too many for a LUT's guard band.
@@ -257,5 +306,141 @@ fn transformers() {
             );
         },
         &["layer 2, block", "scores reach", "soft cap"],
+    );
+}
+
+/// All that is known before the first pass over the texts is said before it: these have none that can be used.
+#[test]
+fn transformers_too_large_for_a_circuit() {
+    let of = |change: &dyn Fn(&mut Files), said: &[&str]| {
+        let change = |files: &mut Files| {
+            files.data = "no such letters".to_owned();
+            change(files);
+        };
+        check(change, transformer(), said);
+    };
+    of(
+        &replaced("description", "parameters = \"precise\"\ndescription"),
+        &[
+            "spec.toml: unknown parameter set \"precise\"",
+            "precise-1024",
+        ],
+    );
+    of(
+        &|files| files.vocabulary = files.vocabulary.replace("c\n", "\u{7f}\n"),
+        &["a label is empty, too long or not printable"],
+    );
+    of(
+        &|files| {
+            let letters = (0..65).map(|i| char::from_u32(0x3b1 + i).expect("a letter"));
+            files.vocabulary = letters.fold("<end>\n".to_owned(), |all, c| format!("{all}{c}\n"));
+            files.spec = format!("output = \"top-1\"\n{}", files.spec);
+        },
+        &["top-1 compares 2 to 64 labels, and there are 66"],
+    );
+    // Heads of 4 at 1024 positions are twice what a ciphertext holds.
+    of(
+        &|files| files.set("position.weight", &[513, 8], vec![0.1; 8 * 513]),
+        &[
+            "layer 2, block",
+            "heads 4 wide at 513 positions",
+            "at most 512 positions",
+        ],
+    );
+    of(
+        &|files| {
+            let hidden = 2049;
+            files.set("blocks.1.up.weight", &[hidden, 8], vec![0.1; 8 * hidden]);
+            files.set("blocks.1.up.bias", &[hidden], vec![0.0; hidden]);
+            files.set("blocks.1.down.weight", &[8, hidden], vec![0.1; 8 * hidden]);
+        },
+        &["layer 3, block", "2049 hidden values", "up to 2048"],
+    );
+    of(
+        &|files| {
+            let start = files.spec.find("[[layers]]\nkind = \"block\"");
+            let block = files.spec.rfind("[[layers]]\nkind = \"block\"");
+            let end = files.spec.find("[[layers]]\nkind = \"dense\"");
+            let (start, block, end) = (start.zip(block).zip(end))
+                .map(|((a, b), c)| (a, b, c))
+                .expect("layers");
+            let block = files.spec[block..end].to_owned();
+            files.spec.replace_range(start..end, &block.repeat(66));
+        },
+        &["layer 67, block", "66 blocks", "up to 65"],
+    );
+    of(
+        &|files| {
+            let at = files.spec.rfind("heads = 2").expect("three blocks");
+            files.spec.replace_range(at..at + 9, "heads = 4");
+        },
+        &["layer 4, block", "4 heads", "a first block of 2"],
+    );
+}
+
+#[test]
+fn transformers_without_values_or_with_too_large_ones() {
+    let of = |change: &dyn Fn(&mut Files), said: &[&str]| check(change, transformer(), said);
+    let scaled = |name: &'static str, factor: f32| {
+        move |files: &mut Files| {
+            let (shape, values) = files.tensors[name].clone();
+            files.set(name, &shape, values.iter().map(|x| x * factor).collect());
+        }
+    };
+    for (tensor, layer) in [
+        ("blocks.0.query.weight", "layer 2, block"),
+        ("blocks.1.norm.weight", "layer 3, block"),
+        ("blocks.1.value.weight", "layer 3, block"),
+        ("blocks.2.output.weight", "layer 4, block"),
+        ("blocks.2.down.weight", "layer 4, block"),
+        ("unembedding.weight", "layer 5, dense"),
+    ] {
+        of(
+            &scaled(tensor, 0.0),
+            &[layer, &format!("tensor {tensor:?} is zero everywhere")],
+        );
+    }
+    of(
+        &|files| {
+            scaled("blocks.1.up.weight", 0.0)(files);
+            scaled("blocks.1.up.bias", 0.0)(files);
+        },
+        &[
+            "layer 3, block",
+            "inputs of the MLP's activation are at most 0",
+            "\"blocks.1.up.weight\"",
+        ],
+    );
+    of(
+        &|files| {
+            scaled("blocks.1.norm.weight", 1e30)(files);
+            scaled("blocks.1.up.weight", 1e30)(files);
+        },
+        &[
+            "layer 3, block",
+            "the product of tensors \"blocks.1.up.weight\" and \"blocks.1.norm.weight\" exceeds",
+        ],
+    );
+    of(
+        &|files| {
+            files.set("blocks.1.down.bias", &[8], vec![3e38; 8]);
+            files.set("blocks.1.output.bias", &[8], vec![3e38; 8]);
+        },
+        &[
+            "layer 3, block",
+            "the sum of tensors \"blocks.1.down.bias\" and \"blocks.1.output.bias\" exceeds",
+        ],
+    );
+    // Squares of 1e25 are more than floats hold.
+    of(
+        &|files| files.set("blocks.0.down.bias", &[8], vec![1e25; 8]),
+        &["layer 3, block", "the residual", "are at most 1.000e25"],
+    );
+    of(
+        &replaced(
+            "epsilon = 0.001 }\nattention = { heads = 2, query = \"blocks.1",
+            "epsilon = 0.5 }\nattention = { heads = 2, query = \"blocks.1",
+        ),
+        &["layer 3, block", "an epsilon of 0.5", "smaller epsilon"],
     );
 }

@@ -1,9 +1,10 @@
 //! Transformers: the float model against a computation of its own, the circuit against the float model.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
-use cipherformer_circuit::{Circuit, Function};
-use cipherformer_model::{Quality, TextsGolden, reference_logits, tokens};
+use cipherformer_circuit::{Circuit, Function, OutputPolicy};
+use cipherformer_model::{ImportReport, Quality, TextsGolden, reference_logits, tokens};
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
@@ -266,14 +267,72 @@ fn three_blocks_of_a_stranger() {
 
 #[test]
 fn golden_vectors_are_of_texts_that_were_measured() {
-    let written = transformer().write();
+    let mut files = transformer();
+    let unseen = texts(60, &mut StdRng::seed_from_u64(11));
+    files.evaluate = Some(unseen.clone());
+    let measured: BTreeSet<&str> = unseen.lines().collect();
+    let shared = files.data.lines().filter(|text| measured.contains(text));
+    let shared = shared.count();
+    let written = files.write();
     let report = written.import().expect("a good model");
-    let json = std::fs::read_to_string(written.out().join("test-vectors.json")).expect("written");
+    // Short texts are in both files, and kept from calibration.
+    assert!(shared > 10 && report.shared == shared, "{shared}");
+    assert_eq!(report.calibrated, 300 - shared);
+    let circuit = Circuit::load(&written.out()).expect("just written");
+    let json = fs::read_to_string(written.out().join("test-vectors.json")).expect("written");
     let golden: TextsGolden = serde_json::from_str(&json).expect("test vectors");
     assert_eq!(golden.digest, report.digest);
-    assert!(!golden.vectors.is_empty() && golden.vectors.len() <= 8);
+    assert_eq!(golden.vectors.len(), 4);
     for vector in golden.vectors {
-        assert_eq!(vector.logits.len(), vector.text.len() + 1);
-        assert_eq!(vector.logits[0].len(), 6);
+        assert!(measured.contains(&*vector.text), "{:?}", vector.text);
+        let tokens = tokens(&circuit, &vector.text).expect("letters");
+        let logits = reference_logits(&circuit, &tokens).expect("tokens");
+        assert_eq!(logits, vector.logits);
     }
+    let card = fs::read_to_string(written.out().join("MODEL_CARD.md")).expect("written");
+    assert!(card.contains("has 4 of the texts measured on, word for word"));
+    let folder = written.path("");
+    for (what, text) in [("card", card), ("vectors", json)] {
+        assert!(!text.contains(&*folder.to_string_lossy()), "{what}: {text}");
+        assert!(text.contains(
+            "--safetensors model.safetensors --spec spec.toml --calibrate data --out mine"
+        ));
+    }
+}
+
+/// Clients get the best token alone; what is chosen and the nats in the report do not depend on that.
+#[test]
+fn policies_do_not_change_what_is_chosen() {
+    let import = |policy: &str| {
+        let mut files = transformer();
+        files.spec = format!("output = \"{policy}\"\n{}", files.spec);
+        files.evaluate = Some(texts(40, &mut StdRng::seed_from_u64(9)));
+        let written = files.write();
+        let report = written.import().expect("a good model");
+        let circuit = Circuit::load(&written.out()).expect("just written");
+        (report, circuit)
+    };
+    let ((scores, whole), (top, best)) = (import("scores"), import("top-1"));
+    assert_eq!(whole.body(), best.body());
+    assert_eq!(best.manifest().output.policy, OutputPolicy::TopOne);
+    let figures = |report: ImportReport| match report.quality {
+        Quality::Transformer {
+            float,
+            reference,
+            simulate,
+            reference_agreement,
+            simulate_agreement,
+            ..
+        } => (
+            [float, reference, simulate],
+            [reference_agreement, simulate_agreement],
+        ),
+        Quality::Classifier { .. } => panic!("it is a transformer"),
+    };
+    assert!(top.table().contains("clients get top-1: "));
+    let ((nats, of_scores), (same_nats, of_best)) = (figures(scores), figures(top));
+    assert_eq!(nats, same_nats);
+    println!("{of_scores:?} {of_best:?}");
+    assert!((of_best[0] - of_scores[0]).abs() < 0.02);
+    assert!(of_best[1] > of_scores[1] - 0.1);
 }

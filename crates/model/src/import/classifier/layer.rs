@@ -7,7 +7,7 @@ use cipherformer_circuit::{Bag, Quantized, Vocabulary};
 use crate::error::ModelError;
 use crate::import::spec::{DenseLayer, EmbeddingLayer, limit};
 use crate::import::weights::{Axis, Weights, values};
-use crate::quantize::{columns, rows};
+use crate::quantize::{columns, comparable_rows, rows};
 
 /// A matrix and a bias for each output.
 pub(super) struct FloatLayer {
@@ -27,6 +27,8 @@ pub(super) struct FloatLayer {
 enum Channels {
     Rows,
     Columns,
+    /// Nothing: all rows share one.
+    Matrix,
 }
 
 impl FloatLayer {
@@ -104,11 +106,33 @@ impl FloatLayer {
         .collect()
     }
 
+    /// Gives all outputs one step, as those must have that are compared under encryption.
+    pub(super) fn share_step(&mut self) {
+        self.channels = Channels::Matrix;
+    }
+
     pub(super) fn quantized(&self) -> Quantized {
         let [outputs, width] = self.shape;
         match self.channels {
             Channels::Rows => rows(&self.weights, outputs, self.limit),
             Channels::Columns => columns(&self.weights, width, self.limit),
+            Channels::Matrix => comparable_rows(&self.weights, outputs, self.limit),
+        }
+    }
+
+    /// The largest of the integers.
+    pub(super) fn largest_integer(&self) -> u8 {
+        let integers = self.quantized().integers;
+        let magnitudes = integers.data().iter().map(|w| w.unsigned_abs());
+        magnitudes.max().unwrap_or(0)
+    }
+
+    /// How many different steps its integers have.
+    pub(super) fn steps(&self) -> usize {
+        match self.channels {
+            Channels::Rows => self.shape[0],
+            Channels::Columns => self.shape[1],
+            Channels::Matrix => 1,
         }
     }
 
@@ -119,7 +143,7 @@ impl FloatLayer {
         let integers = integers.data().iter().enumerate();
         let value = |(index, &w): (usize, &i8)| {
             let channel = match self.channels {
-                Channels::Rows => index / width,
+                Channels::Rows | Channels::Matrix => index / width,
                 Channels::Columns => index % width,
             };
             f64::from(w) * step[channel]

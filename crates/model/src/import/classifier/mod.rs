@@ -8,13 +8,17 @@ use std::path::Path;
 use cipherformer_circuit::graph::{Node, Value};
 use cipherformer_circuit::{
     Bag, Block, Circuit, CircuitError, Dense, Description, Embedding, Function, Model,
-    OutputLayout, Vocabulary,
+    OutputLayout, OutputPolicy, Vocabulary,
 };
 
+use super::blame::blame;
+use super::checks;
 use super::data::{Split, vocabulary};
 use super::error::ImportError;
 use super::report::{ImportedLayer, Quality, worst_error};
-use super::spec::{ClassifierLayer, ClassifierSpec, refuse};
+use super::spec::{
+    ActivationLayer, ClassifierLayer, ClassifierSpec, DenseLayer, EmbeddingLayer, refuse,
+};
 use super::weights::Weights;
 use super::{Import, Imported};
 use crate::data::{Example, load_examples};
@@ -33,6 +37,7 @@ pub(super) fn import(
     mut weights: Weights<'_>,
 ) -> Result<Imported, ModelError> {
     check_labels(import.spec, &spec.labels)?;
+    checks::parameter_set(import.spec, &spec.parameters, spec.output, &spec.labels)?;
     let input = &spec.input;
     let vocabulary = vocabulary(
         import.spec,
@@ -59,6 +64,7 @@ pub(super) fn import(
         quality: float.measure(&circuit, &split.measure, import.seed)?,
         calibrated: split.calibrate.len(),
         measured: split.measure.len(),
+        shared: split.shared,
         left_out: 0,
         texts: Vec::new(),
         circuit,
@@ -73,6 +79,41 @@ fn check_labels(path: &Path, labels: &[String]) -> Result<(), ImportError> {
     }
     let reason = format!("the labels {labels:?} are not two or more different ones");
     Err(refuse(path, reason))
+}
+
+/// An embedding, then at least one activation and dense layer; `None` if these are not that.
+fn structured(layers: &[ClassifierLayer]) -> Option<(&EmbeddingLayer, Vec<Pair<'_>>)> {
+    let (ClassifierLayer::Embedding(first), rest) = layers.split_first()? else {
+        return None;
+    };
+    let (pairs, []) = rest.as_chunks::<2>() else {
+        return None;
+    };
+    let pairs = pairs.iter().map(|pair| match pair {
+        [
+            ClassifierLayer::Activation(activation),
+            ClassifierLayer::Dense(dense),
+        ] => Some((activation, dense)),
+        _ => None,
+    });
+    let pairs: Vec<Pair<'_>> = pairs.collect::<Option<_>>()?;
+    (!pairs.is_empty()).then_some((first, pairs))
+}
+
+type Pair<'a> = (&'a ActivationLayer, &'a DenseLayer);
+
+/// Which layer makes the values that a circuit's node complains about: 0 is the embedding, `last` the last dense layer.
+fn blamed(node: &str, last: usize) -> usize {
+    let number = |kind| node.strip_prefix(kind)?.parse::<usize>().ok();
+    let layer = match (number("activation"), number("dense")) {
+        // Its LUTs read what the layer before them made, noise included.
+        (Some(activation), _) => activation.saturating_sub(1),
+        (_, Some(dense)) => dense,
+        _ if node == "embedding" => 0,
+        // What comes after the scores, by other names.
+        _ => last,
+    };
+    layer.min(last)
 }
 
 /// The model as its owner trained it.
@@ -98,36 +139,25 @@ impl FloatStack {
                           least one of each; where nothing is between two matrices, multiply them first";
             refuse(path, reason.to_owned())
         };
-        let (first, rest) = spec.layers.split_first().ok_or_else(structure)?;
-        let ClassifierLayer::Embedding(first) = first else {
-            return Err(structure().into());
-        };
+        let (first, pairs) = structured(&spec.layers).ok_or_else(structure)?;
         let embedding = FloatLayer::embedding(path, first, vocabulary, weights)?;
         let mut width = embedding.shape[1];
-        let (pairs, []) = rest.as_chunks::<2>() else {
-            return Err(structure().into());
-        };
         let mut blocks = Vec::new();
-        for (index, pair) in pairs.iter().enumerate() {
-            let [
-                ClassifierLayer::Activation(activation),
-                ClassifierLayer::Dense(dense),
-            ] = pair
-            else {
-                return Err(structure().into());
-            };
-            let labels = (index + 1 == pairs.len()).then_some(spec.labels.len());
+        for (index, (activation, dense)) in pairs.iter().enumerate() {
+            let last = index + 1 == pairs.len();
+            let labels = last.then_some(spec.labels.len());
             let name = format!("layer {}, dense", 2 * index + 3);
-            let layer = FloatLayer::dense(path, name, dense, width, labels, weights)?;
+            let mut layer = FloatLayer::dense(path, name, dense, width, labels, weights)?;
+            if last && spec.output == OutputPolicy::TopOne {
+                layer.share_step();
+            }
             width = layer.shape[0];
             blocks.push((activation.function.into(), layer));
         }
-        let (_, last) = blocks.last().ok_or_else(structure)?;
-        let logit = last.shape[0] == 1 && spec.labels.len() == 2;
         Ok(Self {
             embedding,
             blocks,
-            logit,
+            logit: width == 1 && spec.labels.len() == 2,
         })
     }
 
@@ -202,24 +232,14 @@ impl FloatStack {
 
     /// Names the layer of the specification that a circuit's complaint is about.
     fn blame(&self, source: CircuitError) -> ModelError {
-        let (CircuitError::NoRoom { layer, .. } | CircuitError::NoiseBudget { layer, .. }) =
-            &source
-        else {
-            return source.into();
+        let layer = |node: &str| {
+            let index = blamed(node, self.blocks.len());
+            let layer = self.layers().nth(index).expect("at most the last one");
+            format!("{}, tensor {:?}", layer.name, layer.tensor)
         };
-        let digits = layer.trim_start_matches(|c: char| !c.is_ascii_digit());
-        let index = digits.parse().unwrap_or(0).min(self.blocks.len());
-        let blamed = self.layers().nth(index).expect("at most the last one");
         let advice =
-            "give this layer fewer `bits`, or train it with fewer inputs or smaller weights"
-                .to_owned();
-        let layer = format!("{}, tensor {:?}", blamed.name, blamed.tensor);
-        ImportError::Circuit {
-            layer,
-            source: Box::new(source),
-            advice,
-        }
-        .into()
+            "give this layer fewer `bits`, or train it with fewer inputs or smaller weights";
+        blame(source, layer, advice)
     }
 
     fn report(&self, circuit: &Circuit, seen: &Seen) -> Vec<ImportedLayer> {
@@ -232,8 +252,8 @@ impl FloatStack {
                 layer: layer.name.clone(),
                 tensor: layer.tensor.clone(),
                 shape: layer.shape.to_vec(),
-                largest_integer: layer.limit.unsigned_abs(),
-                steps: layer.quantized().step.len(),
+                largest_integer: layer.largest_integer(),
+                steps: layer.steps(),
                 error: worst_error(&layer.weights, &layer.rounded()),
                 range: seen[index],
                 possible: Some(possible(
@@ -247,6 +267,7 @@ impl FloatStack {
         self.layers().enumerate().map(report).collect()
     }
 
+    /// Verdicts are those of what clients get; cross-entropies are of the scores before the policy leaves little of them.
     fn measure(
         &self,
         circuit: &Circuit,
@@ -264,14 +285,28 @@ impl FloatStack {
             let same = pairs.filter(|(a, b)| OutputLayout::argmax(a) == OutputLayout::argmax(b));
             same.count() as f64 / examples.len() as f64
         };
-        let (reference, _) = scores(circuit, examples, Mode::Reference, seed)?;
-        let (simulate, _) = scores(circuit, examples, Mode::Simulate, seed)?;
+        let whole = match circuit.manifest().output.policy {
+            OutputPolicy::Scores => None,
+            _ => Some(circuit.with_policy(OutputPolicy::Scores)),
+        };
+        let whole = whole.transpose().map_err(|source| self.blame(source))?;
+        let measured = |mode| -> Result<(Metrics, f64), ModelError> {
+            let (answers, _) = scores(circuit, examples, mode, seed)?;
+            let mut found = metrics(&answers);
+            if let Some(whole) = &whole {
+                found.cross_entropy =
+                    metrics(&scores(whole, examples, mode, seed)?.0).cross_entropy;
+            }
+            Ok((found, agreement(&answers)))
+        };
+        let (reference, reference_agreement) = measured(Mode::Reference)?;
+        let (simulate, simulate_agreement) = measured(Mode::Simulate)?;
         Ok(Quality::Classifier {
             float: metrics(&float),
-            reference: metrics(&reference),
-            simulate: metrics(&simulate),
-            reference_agreement: agreement(&reference),
-            simulate_agreement: agreement(&simulate),
+            reference,
+            simulate,
+            reference_agreement,
+            simulate_agreement,
         })
     }
 }
@@ -285,4 +320,29 @@ fn possible(nodes: &[Node], name: &str, last: bool, bias: &[f64]) -> f64 {
         value.bound / value.scale + bias
     };
     values.map(bound).fold(0.0, f64::max)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::blamed;
+
+    #[test]
+    fn nodes_are_blamed_on_the_layer_that_makes_their_inputs() {
+        for (node, layer) in [
+            ("embedding", 0),
+            ("activation1", 0),
+            ("dense1", 1),
+            ("activation2", 1),
+            ("dense2", 2),
+            ("rounding", 2),
+            ("differences", 2),
+            ("comparison", 2),
+            ("joined", 2),
+            ("top", 2),
+            ("response", 2),
+            ("manifest", 2),
+        ] {
+            assert_eq!(blamed(node, 2), layer, "{node}");
+        }
+    }
 }

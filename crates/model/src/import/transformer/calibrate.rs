@@ -4,18 +4,17 @@ use candle_core::Tensor;
 use cipherformer_circuit::transformer::MARGIN;
 
 use super::load::Float;
-use super::search::{Build, Search};
+use super::search::Search;
+use super::{Maker, seen};
 use crate::decoder::{
     Numbers, Numerics, Parameters, Ranges, Record, Site, measure, measure_closely,
 };
 use crate::error::ModelError;
 use crate::import::error::ImportError;
+use crate::import::spec::TransformerSpec;
 
 /// Sums and means of squares are told apart down to this part of the largest: less is noise.
 const FLOOR: f64 = 1.0 / 64.0;
-
-/// No scores may be larger without a cap.
-const LARGEST_SCORE: f64 = 40.0;
 
 /// How much of the values is looked at to choose a step.
 const SAMPLES: usize = 1 << 15;
@@ -40,11 +39,12 @@ impl Calibrated {
     /// Calibrates on texts, as tokens without end marks.
     ///
     /// # Errors
-    /// Scores out of all proportion, or no choice with which there is a circuit.
+    /// Values that no circuit has ranges for, or no choice with which there is a circuit.
     pub(super) fn new(
+        spec: &TransformerSpec,
         float: &Float,
         texts: &[Vec<u8>],
-        build: Build<'_>,
+        maker: &Maker,
     ) -> Result<Self, ModelError> {
         let nothing = Ranges::default();
         let (outcome, record) = measure_closely(
@@ -54,15 +54,19 @@ impl Calibrated {
             &nothing,
             Numbers::Float,
         )?;
-        let scores = scores(float, &outcome.seen)?;
+        let scores = seen::scores(float, &outcome.seen)?;
+        seen::check(spec, &outcome)?;
         let mut projections = joined(&record)?;
         let mut parameters = float.parameters.clone();
         balance(&mut parameters, &mut projections)?;
-        let search = Search::new(float, (&parameters, &projections), &scores, texts, build)?;
+        let search = Search::new(float, (&parameters, &projections), &scores, texts, maker)?;
         let numerics = search.numerics(&search.best()?)?;
         let (numerics, first) = ranges(&parameters, texts, numerics)?;
         let (outcome, record) =
             measure_closely(&parameters, texts, &numerics, &first, Numbers::Exact)?;
+        if !outcome.loss.is_finite() {
+            return Err(ImportError::Predictions { model: "circuit" }.into());
+        }
         Ok(Self {
             parameters,
             numerics,
@@ -114,30 +118,6 @@ pub(super) fn ranges(
 
 fn floor(low: f64, high: f64) -> f64 {
     (low / MARGIN).max(high * FLOOR)
-}
-
-/// The largest score of each layer that is told from others without a cap.
-fn scores(float: &Float, seen: &Ranges) -> Result<Vec<f64>, ModelError> {
-    let block = &float.parameters.blocks[0];
-    let head_width = block.output.dim(1)? / float.numerics.heads;
-    let caps = float.numerics.cap.iter().enumerate();
-    caps.map(|(layer, cap)| {
-        let step = float.numerics.score_step(layer, head_width);
-        let largest = seen.largest(Site::Score(layer)) * step;
-        if cap.is_none() && (largest.is_nan() || largest > LARGEST_SCORE) {
-            let layer = format!("layer {}, block", layer + 2);
-            let limit = LARGEST_SCORE;
-            return Err(ImportError::Scores {
-                layer,
-                largest,
-                limit,
-            }
-            .into());
-        }
-        // Scores that are almost equal need no range of their own.
-        Ok(largest.max(0.25))
-    })
-    .collect()
 }
 
 /// Queries, keys and values of each layer, all rows of all texts.

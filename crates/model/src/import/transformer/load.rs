@@ -3,24 +3,19 @@
 use std::path::Path;
 
 use candle_core::{DType, Device, Tensor};
-use cipherformer_circuit::{Function, MAX_CONTEXT};
+use cipherformer_circuit::{Function, ParameterSet};
 
+use super::limits::Limits;
 use crate::decoder::{
     BlockParameters, Form, Numbers, Numerics, Outcome, Parameters, Ranges, measure,
 };
 use crate::error::ModelError;
 use crate::import::error::ImportError;
 use crate::import::spec::{
-    Activation, AttentionLayer, BlockLayer, MlpLayer, TokenEmbedding, TransformerLayer,
+    AttentionLayer, BlockLayer, MlpLayer, OutputLayer, TokenEmbedding, TransformerLayer,
     TransformerSpec, refuse,
 };
-use crate::import::weights::{Axis, Weights};
-
-/// The largest soft cap; exponentials of larger scores span more than a LUT tells apart.
-const LARGEST_CAP: f64 = 20.0;
-
-/// Tables of the first block may have so many values on the way: half a gigabyte.
-const LARGEST_TABLE: usize = 1 << 27;
+use crate::import::weights::{Axis, Weights, values};
 
 /// The model as its owner trained it.
 pub(super) struct Float {
@@ -36,55 +31,45 @@ impl Float {
         path: &Path,
         spec: &TransformerSpec,
         vocabulary: usize,
+        set: &ParameterSet,
         weights: &mut Weights<'_>,
     ) -> Result<Self, ModelError> {
-        let structure = || {
+        let (embedding, blocks, output) = structured(&spec.layers).ok_or_else(|| {
             let reason = "the layers of a transformer are an embedding, then blocks, then one dense layer that makes \
                           logits; norms stand in blocks, and there is none after the last";
-            ModelError::from(refuse(path, reason.to_owned()))
-        };
-        let [
-            TransformerLayer::Embedding(embedding),
-            blocks @ ..,
-            TransformerLayer::Dense(output),
-        ] = &spec.layers[..]
-        else {
-            return Err(structure());
+            refuse(path, reason.to_owned())
+        })?;
+        let limits = Limits {
+            path,
+            ring: set.ring_dimension,
         };
         let tokens = Axis::Is("tokens, one a line of the vocabulary", vocabulary);
-        let (token, position) = embedding_tensors(path, embedding, tokens, weights)?;
+        let (token, position) = embedding_tensors(embedding, tokens, weights)?;
+        let (context, width) = (position.dim(0)?, token.dim(1)?);
+        limits.model(context, width, blocks.len())?;
         let mut loader = Loader {
-            path,
-            width: token.dim(1)?,
-            rows: position.dim(0)? * vocabulary,
+            limits,
+            heads: blocks[0].attention.heads,
+            inner: None,
+            width,
+            context,
+            vocabulary,
             weights,
         };
-        let mut specs: Vec<&BlockLayer> = Vec::new();
-        for block in blocks {
-            let TransformerLayer::Block(block) = block else {
-                return Err(structure());
-            };
-            specs.push(block);
-        }
         let load = |(index, block): (usize, &&BlockLayer)| loader.block(index, block);
-        let blocks = specs
-            .iter()
-            .enumerate()
-            .map(load)
-            .collect::<Result<_, _>>()?;
+        let all = blocks.iter().enumerate().map(load);
+        let all = all.collect::<Result<_, _>>()?;
         let last = format!("layer {}, dense", spec.layers.len());
-        let axes = [tokens, Axis::Is("width", loader.width)];
-        let unembedding = loader.weights.take(&last, &output.weight, &axes)?;
-        let unembedding_bias = loader.bias(&last, output.bias.as_deref(), vocabulary)?;
+        let axes = [tokens, Axis::Is("width", width)];
         Ok(Self {
-            numerics: numerics(&specs).ok_or_else(structure)?,
-            limits: specs.iter().map(|block| block.attention.integers).collect(),
+            numerics: numerics(&blocks),
+            limits: blocks.iter().map(|b| b.attention.integers).collect(),
             parameters: Parameters {
                 token,
                 position,
-                blocks,
-                unembedding,
-                unembedding_bias,
+                blocks: all,
+                unembedding: loader.matrix(&last, &output.weight, &axes)?,
+                unembedding_bias: loader.bias(&last, output.bias.as_deref(), vocabulary)?,
             },
         })
     }
@@ -102,9 +87,28 @@ impl Float {
     }
 }
 
+/// An embedding, at least one block, a dense layer; `None` if these are not that.
+fn structured(
+    layers: &[TransformerLayer],
+) -> Option<(&TokenEmbedding, Vec<&BlockLayer>, &OutputLayer)> {
+    let [
+        TransformerLayer::Embedding(embedding),
+        blocks @ ..,
+        TransformerLayer::Dense(output),
+    ] = layers
+    else {
+        return None;
+    };
+    let blocks = blocks.iter().map(|layer| match layer {
+        TransformerLayer::Block(block) => Some(&**block),
+        _ => None,
+    });
+    let blocks: Vec<&BlockLayer> = blocks.collect::<Option<_>>()?;
+    (!blocks.is_empty()).then_some((embedding, blocks, output))
+}
+
 /// Embeddings of tokens and positions.
 fn embedding_tensors(
-    path: &Path,
     spec: &TokenEmbedding,
     tokens: Axis,
     weights: &mut Weights<'_>,
@@ -113,21 +117,15 @@ fn embedding_tensors(
     let token = weights.take(layer, &spec.token, &[tokens, Axis::Any("width")])?;
     let axes = [Axis::Any("context"), Axis::Is("width", token.dim(1)?)];
     let position = weights.take(layer, &spec.position, &axes)?;
-    let context = position.dim(0)?;
-    if context > MAX_CONTEXT {
-        let reason =
-            format!("{layer}: {context} positions are not supported; up to {MAX_CONTEXT} are");
-        return Err(refuse(path, reason).into());
-    }
     Ok((token, position))
 }
 
-/// What the float model computes with; `None` without blocks.
-fn numerics(blocks: &[&BlockLayer]) -> Option<Numerics> {
+/// What the float model computes with.
+fn numerics(blocks: &[&BlockLayer]) -> Numerics {
     let layers = blocks.len();
-    Some(Numerics {
+    Numerics {
         form: Form::Plain,
-        heads: blocks.first()?.attention.heads,
+        heads: blocks[0].attention.heads,
         gain: vec![1.0; layers],
         cap: blocks.iter().map(|block| block.attention.cap).collect(),
         floor: vec![0.0; layers],
@@ -136,73 +134,108 @@ fn numerics(blocks: &[&BlockLayer]) -> Option<Numerics> {
         norm_floor: vec![0.0; layers],
         epsilon: blocks.iter().map(|block| block.norm.epsilon).collect(),
         residual: None,
-    })
+    }
 }
 
 struct Loader<'a, 'b> {
-    path: &'a Path,
+    limits: Limits<'a>,
+    /// Of the first block.
+    heads: usize,
+    /// Heads times their width, once the first block has said it.
+    inner: Option<usize>,
     width: usize,
-    /// Of the first block's table: tokens at all positions.
-    rows: usize,
+    context: usize,
+    vocabulary: usize,
     weights: &'a mut Weights<'b>,
 }
 
 impl Loader<'_, '_> {
     fn block(&mut self, index: usize, block: &BlockLayer) -> Result<BlockParameters, ModelError> {
         let layer = format!("layer {}, block", index + 2);
-        self.check(&layer, index, block)?;
-        let width = Axis::Is("width", self.width);
-        let gain = match &block.norm.weight {
-            Some(name) => self.weights.take(&layer, name, &[width])?,
-            None => Tensor::ones(self.width, DType::F32, &Device::Cpu)?,
-        };
-        let AttentionLayer {
-            query,
-            key,
-            value,
-            output,
-            output_bias,
-            ..
-        } = &block.attention;
-        let query = self
-            .weights
-            .take(&layer, query, &[Axis::Any("heads * head width"), width])?;
-        let inner = query.dim(0)?;
-        self.check_heads(&layer, inner, block.attention.heads)?;
-        let heads = Axis::Is("heads * head width", inner);
-        let key = self.weights.take(&layer, key, &[heads, width])?;
-        let value = self.weights.take(&layer, value, &[heads, width])?;
-        let output = self.weights.take(&layer, output, &[width, heads])?;
-        let MlpLayer {
-            activation,
-            up,
-            up_bias,
-            down,
-            down_bias,
-        } = &block.mlp;
-        let up = self
-            .weights
-            .take(&layer, up, &[Axis::Any("hidden"), width])?;
-        let hidden = up.dim(0)?;
-        self.check_table(&layer, hidden.max(inner).max(self.width))?;
-        let up_bias = self.bias(&layer, up_bias.as_deref(), hidden)?;
-        let down = self
-            .weights
-            .take(&layer, down, &[width, Axis::Is("hidden", hidden)])?;
+        self.limits.block(&layer, index, block, self.heads)?;
+        let norm = Norm::load(block.norm.weight.as_deref(), &layer, self)?;
+        let (projections, output) = self.attention(&layer, &block.attention, &norm)?;
+        let [up, down] = self.mlp(&layer, index, &block.mlp, &norm)?;
+        let output_bias = block.attention.output_bias.as_deref();
+        let bias = self.bias(&layer, output_bias, self.width)?;
         // Both are added to the residual for every token alike.
-        let down_bias = (self.bias(&layer, down_bias.as_deref(), self.width)?
-            + self.bias(&layer, output_bias.as_deref(), self.width)?)?;
+        let sum = (&down.1 + bias)?;
+        if let (Some(a), Some(b)) = (&block.mlp.down_bias, output_bias) {
+            check_finite(&layer, &sum, format!("the sum of tensors {a:?} and {b:?}"))?;
+        }
         Ok(BlockParameters {
-            projections: [
-                query.broadcast_mul(&gain)?,
-                key.broadcast_mul(&gain)?,
-                value.broadcast_mul(&gain)?,
-            ],
+            projections,
             output,
-            up: (up.broadcast_mul(&gain)?, up_bias),
-            activation: Function::from(*activation),
-            down: (down, down_bias),
+            up,
+            activation: Function::from(block.mlp.activation),
+            down: (down.0, sum),
         })
+    }
+
+    /// Queries, keys and values; what comes after them.
+    fn attention(
+        &mut self,
+        layer: &str,
+        spec: &AttentionLayer,
+        norm: &Norm<'_>,
+    ) -> Result<([Tensor; 3], Tensor), ModelError> {
+        let width = Axis::Is("width", self.width);
+        let heads = match self.inner {
+            Some(inner) => Axis::Is("heads * head width, as in the first block", inner),
+            None => Axis::Any("heads * head width"),
+        };
+        let query = self.matrix(layer, &spec.query, &[heads, width])?;
+        let inner = query.dim(0)?;
+        self.limits.heads(layer, inner, self.heads, self.context)?;
+        self.inner = Some(inner);
+        let heads = Axis::Is("heads * head width", inner);
+        let key = self.matrix(layer, &spec.key, &[heads, width])?;
+        let value = self.matrix(layer, &spec.value, &[heads, width])?;
+        let projections = [
+            norm.times(layer, &spec.query, &query)?,
+            norm.times(layer, &spec.key, &key)?,
+            norm.times(layer, &spec.value, &value)?,
+        ];
+        let output = self.matrix(layer, &spec.output, &[width, heads])?;
+        Ok((projections, output))
+    }
+
+    /// Both matrices with their biases.
+    fn mlp(
+        &mut self,
+        layer: &str,
+        index: usize,
+        spec: &MlpLayer,
+        norm: &Norm<'_>,
+    ) -> Result<[(Tensor, Tensor); 2], ModelError> {
+        let width = Axis::Is("width", self.width);
+        let axes = [Axis::Any("hidden"), width];
+        let up = self.weights.take(layer, &spec.up, &axes)?;
+        let hidden = up.dim(0)?;
+        if index == 0 {
+            let rows = self.context * self.vocabulary;
+            let values = hidden.max(self.width).max(self.inner.unwrap_or(0));
+            self.limits.table(layer, rows, values)?;
+        } else {
+            self.limits.vector(layer, "hidden values", hidden)?;
+        }
+        let up = norm.times(layer, &spec.up, &up)?;
+        let up_bias = self.bias(layer, spec.up_bias.as_deref(), hidden)?;
+        let axes = [width, Axis::Is("hidden", hidden)];
+        // In the first block's table any number is as good as another.
+        let down = match index {
+            0 => self.weights.take(layer, &spec.down, &axes)?,
+            _ => self.matrix(layer, &spec.down, &axes)?,
+        };
+        let down_bias = self.bias(layer, spec.down_bias.as_deref(), self.width)?;
+        Ok([(up, up_bias), (down, down_bias)])
+    }
+
+    /// Weights that are not all zero.
+    fn matrix(&mut self, layer: &str, name: &str, axes: &[Axis]) -> Result<Tensor, ModelError> {
+        let tensor = self.weights.take(layer, name, axes)?;
+        check_not_zero(layer, &tensor, format!("tensor {name:?}"))?;
+        Ok(tensor)
     }
 
     fn bias(
@@ -219,60 +252,48 @@ impl Loader<'_, '_> {
             None => Ok(Tensor::zeros(outputs, DType::F32, &Device::Cpu)?),
         }
     }
+}
 
-    /// Numbers that no circuit has.
-    fn check(&self, layer: &str, index: usize, block: &BlockLayer) -> Result<(), ImportError> {
-        let refuse = |reason: String| Err(refuse(self.path, format!("{layer}: {reason}")));
-        if index > 0 && block.mlp.activation != Activation::Gelu {
-            let got = block.mlp.activation;
-            return refuse(format!(
-                "the activation {got:?} is supported in the first block only, which is a table; later blocks have gelu"
-            ));
-        }
-        if let Some(cap) = block.attention.cap
-            && !(cap > 0.0 && cap <= LARGEST_CAP)
-        {
-            return refuse(format!(
-                "a cap of {cap} is not supported; more than 0 up to {LARGEST_CAP} are"
-            ));
-        }
-        if !(0.0..=1.0).contains(&block.norm.epsilon) {
-            let epsilon = block.norm.epsilon;
-            return refuse(format!(
-                "an epsilon of {epsilon} is not supported; 0 to 1 are"
-            ));
-        }
-        let integers = block.attention.integers.unwrap_or([1; 3]);
-        if !integers.iter().all(|limit| (1..=127).contains(limit)) {
-            return refuse(format!(
-                "integers of {integers:?} are not supported; 1 to 127 are"
-            ));
-        }
-        Ok(())
+/// A norm's weights, and the name of their tensor, if it has any.
+struct Norm<'a>(Option<(&'a str, Tensor)>);
+
+impl<'a> Norm<'a> {
+    fn load(
+        name: Option<&'a str>,
+        layer: &str,
+        loader: &mut Loader<'_, '_>,
+    ) -> Result<Self, ModelError> {
+        let Some(name) = name else {
+            return Ok(Self(None));
+        };
+        let axis = Axis::Is("width", loader.width);
+        Ok(Self(Some((name, loader.matrix(layer, name, &[axis])?))))
     }
 
-    /// The first block is computed for every token at every position.
-    fn check_table(&self, layer: &str, values: usize) -> Result<(), ImportError> {
-        let size = self.rows.saturating_mul(values);
-        if size <= LARGEST_TABLE {
-            return Ok(());
-        }
-        let reason = format!(
-            "{layer}: {} tokens and positions with {values} values each are {size}; a table of at most {LARGEST_TABLE} is \
-             supported",
-            self.rows
-        );
-        Err(refuse(self.path, reason))
+    /// A matrix that reads the norm.
+    fn times(&self, layer: &str, name: &str, matrix: &Tensor) -> Result<Tensor, ModelError> {
+        let Some((norm, weights)) = &self.0 else {
+            return Ok(matrix.clone());
+        };
+        let product = matrix.broadcast_mul(weights)?;
+        let what = format!("the product of tensors {name:?} and {norm:?}");
+        check_finite(layer, &product, what)?;
+        Ok(product)
     }
+}
 
-    fn check_heads(&self, layer: &str, inner: usize, heads: usize) -> Result<(), ImportError> {
-        if heads > 0 && inner.is_multiple_of(heads) && (inner / heads).is_power_of_two() {
-            return Ok(());
-        }
-        let reason = format!(
-            "{layer}: {heads} heads do not share queries of {inner} values so that each has a power of two; such heads are \
-             not supported"
-        );
-        Err(refuse(self.path, reason))
+fn check_finite(layer: &str, tensor: &Tensor, tensors: String) -> Result<(), ModelError> {
+    if values(tensor)?.iter().all(|x| x.is_finite()) {
+        return Ok(());
     }
+    let layer = layer.to_owned();
+    Err(ImportError::Overflow { layer, tensors }.into())
+}
+
+fn check_not_zero(layer: &str, tensor: &Tensor, tensors: String) -> Result<(), ModelError> {
+    if values(tensor)?.iter().any(|&x| x != 0.0) {
+        return Ok(());
+    }
+    let layer = layer.to_owned();
+    Err(ImportError::Zero { layer, tensors }.into())
 }

@@ -1,15 +1,21 @@
 //! A transformer: its weights in the shape that training's have, then the same path as theirs.
 
 mod calibrate;
+mod limits;
 mod load;
 mod report;
 mod search;
+mod seen;
 
 use std::cell::Cell;
 use std::path::Path;
 
-use cipherformer_circuit::{Circuit, CircuitError, Description, OutputLayout, Vocabulary};
+use cipherformer_circuit::{
+    Circuit, CircuitError, Description, OutputLayout, OutputPolicy, Vocabulary,
+};
 
+use super::blame::blame;
+use super::checks;
 use super::data::{Split, vocabulary};
 use super::error::ImportError;
 use super::report::Quality;
@@ -42,49 +48,96 @@ pub(super) fn import(
 ) -> Result<Imported, ModelError> {
     let vocabulary = vocabulary(import.spec, &spec.input.vocabulary, 1, 1)?;
     check_letters(import.spec, &vocabulary)?;
-    let float = Float::new(import.spec, spec, vocabulary.len(), &mut weights)?;
+    let labels = labels(&vocabulary);
+    let set = checks::parameter_set(import.spec, &spec.parameters, spec.output, &labels)?;
+    let float = Float::new(import.spec, spec, vocabulary.len(), set, &mut weights)?;
     weights.finish(&spec.ignore)?;
     let texts = Texts::load(import, &vocabulary, float.parameters.position.dim(0)?)?;
-    let encode = |texts: &[String]| -> Vec<Vec<u8>> {
-        texts.iter().map(|text| encode(&vocabulary, text)).collect()
-    };
-    let description = Description {
-        name,
-        description: spec.description.clone(),
-        parameter_set: spec.parameters.clone(),
-        labels: labels(&vocabulary),
+    let maker = Maker {
+        description: Description {
+            name,
+            description: spec.description.clone(),
+            parameter_set: spec.parameters.clone(),
+            labels,
+            policy: OutputPolicy::Scores,
+        },
+        vocabulary,
         policy: spec.output,
     };
-    let build = |parameters: &Parameters, numerics: &Numerics, ranges: &Ranges| {
-        let body = export(parameters, numerics, ranges)?;
-        let circuit = Circuit::new(description.clone(), vocabulary.clone(), body);
-        circuit.map_err(blame)
-    };
-    let calibrated = Calibrated::new(&float, &encode(&texts.calibrate), &build)?;
-    let Calibrated {
-        parameters,
-        numerics,
-        ranges,
-        ..
-    } = &calibrated;
-    let circuit = build(parameters, numerics, ranges)?;
-    let plain = float.measure(&encode(&texts.measure))?;
+    let calibrated = Calibrated::new(spec, &float, &maker.encode(&texts.calibrate), &maker)?;
+    let circuits = maker.circuits(&calibrated)?;
+    let plain = float.measure(&maker.encode(&texts.measure))?;
     let cap = calibrated.largest_cap();
     Ok(Imported {
         layers: report::layers(spec, &float, &calibrated)?,
-        quality: quality(&circuit, &texts.measure, &plain, cap, import.seed)?,
+        quality: quality(&circuits, &texts.measure, &plain, cap, import.seed)?,
         calibrated: texts.calibrate.len(),
         measured: texts.measure.len(),
+        shared: texts.shared,
         left_out: texts.left_out,
         texts: thin(texts.measure, VECTORS),
-        circuit,
+        circuit: circuits.answers.unwrap_or(circuits.scores),
     })
+}
+
+/// Makes circuits of what was calibrated.
+struct Maker {
+    /// With all scores as the output: what is chosen must not depend on how little of them clients get.
+    description: Description,
+    vocabulary: Vocabulary,
+    /// What clients get.
+    policy: OutputPolicy,
+}
+
+/// One circuit, or two.
+struct Circuits {
+    /// With all scores as the output.
+    scores: Circuit,
+    /// With what clients get instead, if that is less.
+    answers: Option<Circuit>,
+}
+
+impl Maker {
+    fn build(
+        &self,
+        parameters: &Parameters,
+        numerics: &Numerics,
+        ranges: &Ranges,
+    ) -> Result<Circuits, ModelError> {
+        let body = export(parameters, numerics, ranges)?;
+        let circuit = Circuit::new(self.description.clone(), self.vocabulary.clone(), body);
+        let scores = circuit.map_err(blamed)?;
+        let answers = match self.policy {
+            OutputPolicy::Scores => None,
+            policy => Some(scores.with_policy(policy).map_err(blamed)?),
+        };
+        Ok(Circuits { scores, answers })
+    }
+
+    fn circuits(&self, calibrated: &Calibrated) -> Result<Circuits, ModelError> {
+        let Calibrated {
+            parameters,
+            numerics,
+            ranges,
+            ..
+        } = calibrated;
+        self.build(parameters, numerics, ranges)
+    }
+
+    /// Tokens without end marks.
+    fn encode(&self, texts: &[String]) -> Vec<Vec<u8>> {
+        let token = |letter| token(&self.vocabulary, letter).and_then(|id| u8::try_from(id).ok());
+        let encode = |text: &String| text.chars().filter_map(token).collect();
+        texts.iter().map(encode).collect()
+    }
 }
 
 /// What is calibrated with and measured on.
 struct Texts {
     calibrate: Vec<String>,
     measure: Vec<String>,
+    /// How many to calibrate with were among those to measure on.
+    shared: usize,
     /// How many are longer than the context.
     left_out: usize,
 }
@@ -105,6 +158,7 @@ impl Texts {
         Ok(Self {
             calibrate: thin(split.calibrate, CALIBRATE),
             measure: thin(split.measure, MEASURE),
+            shared: split.shared,
             left_out: left_out.get(),
         })
     }
@@ -142,45 +196,35 @@ fn thin(texts: Vec<String>, most: usize) -> Vec<String> {
     texts.into_iter().step_by(step).collect()
 }
 
-/// Tokens without end marks.
-fn encode(vocabulary: &Vocabulary, text: &str) -> Vec<u8> {
-    let token = |letter| token(vocabulary, letter).and_then(|id| u8::try_from(id).ok());
-    text.chars().filter_map(token).collect()
-}
-
 /// Names the layer of the specification that a circuit's complaint is about.
-fn blame(source: CircuitError) -> ModelError {
-    let (CircuitError::NoRoom { layer, .. } | CircuitError::NoiseBudget { layer, .. }) = &source
-    else {
-        return source.into();
-    };
-    let number = layer
-        .strip_prefix("block")
-        .and_then(|rest| rest.split('.').next());
-    let layer = match number.and_then(|number| number.parse::<usize>().ok()) {
-        Some(block) => format!("layer {}, block", block + 1),
-        None => "the last layer, dense".to_owned(),
-    };
+fn blamed(source: CircuitError) -> ModelError {
     let advice =
-        "give attention smaller `integers` or fewer positions, or train with smaller values"
-            .to_owned();
-    ImportError::Circuit {
-        layer,
-        source: Box::new(source),
-        advice,
-    }
-    .into()
+        "give attention smaller `integers` or fewer positions, or train with smaller values";
+    blame(source, layer, advice)
 }
 
-/// How well the circuit predicts texts, and how often as the float model.
+/// The layer that a circuit's node or matrix belongs to.
+fn layer(node: &str) -> String {
+    let block = node.strip_prefix("block");
+    let number = block.and_then(|rest| rest.split('.').next()?.parse::<usize>().ok());
+    match (number, node) {
+        (Some(number), _) => format!("layer {}, block", number + 1),
+        // What checks of whole transformers call any of them.
+        (None, "block" | "attention" | "transformer") => "the blocks".to_owned(),
+        // Logits, and what comes after them.
+        _ => "the last layer, dense".to_owned(),
+    }
+}
+
+/// How well the circuit predicts texts, and how often the best token of what clients get is the float model's.
 fn quality(
-    circuit: &Circuit,
+    circuits: &Circuits,
     texts: &[String],
     float: &Outcome,
     cap: f64,
     seed: u64,
 ) -> Result<Quality, ModelError> {
-    let run = |mode| -> Result<(Tally, f64), ModelError> {
+    let run = |circuit: &Circuit, mode| -> Result<(Tally, f64), ModelError> {
         let mut evaluator = Evaluator::new(circuit, mode, seed)?;
         let bar = progress::bar("evaluating", texts.len());
         let (mut tally, mut best, mut same) = (Tally::default(), float.best.iter(), 0usize);
@@ -199,8 +243,15 @@ fn quality(
         let agreement = same as f64 / tally.tokens as f64;
         Ok((tally, agreement))
     };
-    let (reference, reference_agreement) = run(Mode::Reference)?;
-    let (simulate, simulate_agreement) = run(Mode::Simulate)?;
+    let measured = |mode| -> Result<(Tally, f64), ModelError> {
+        let (tally, agreement) = run(&circuits.scores, mode)?;
+        match &circuits.answers {
+            Some(answers) => Ok((tally, run(answers, mode)?.1)),
+            None => Ok((tally, agreement)),
+        }
+    };
+    let (reference, reference_agreement) = measured(Mode::Reference)?;
+    let (simulate, simulate_agreement) = measured(Mode::Simulate)?;
     Ok(Quality::Transformer {
         tokens: reference.tokens,
         float: float.loss,
@@ -210,4 +261,24 @@ fn quality(
         simulate_agreement,
         cap,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::layer;
+
+    #[test]
+    fn nodes_belong_to_layers() {
+        for (node, expected) in [
+            ("block1.query", "layer 2, block"),
+            ("block3.attention.exp", "layer 4, block"),
+            ("attention", "the blocks"),
+            ("logits", "the last layer, dense"),
+            ("rounding", "the last layer, dense"),
+            ("comparison", "the last layer, dense"),
+            ("response", "the last layer, dense"),
+        ] {
+            assert_eq!(layer(node), expected, "{node}");
+        }
+    }
 }

@@ -20,12 +20,8 @@ pub(super) fn layers(
     calibrated: &Calibrated,
 ) -> Result<Vec<ImportedLayer>, ModelError> {
     let mut groups = calibrated.record.weights.iter();
-    let blocks = spec.layers.iter().filter_map(|layer| match layer {
-        TransformerLayer::Block(block) => Some(block),
-        _ => None,
-    });
     let mut all = Vec::new();
-    for (index, block) in blocks.enumerate() {
+    for (index, block) in spec.blocks().enumerate() {
         let row = Row {
             number: index + 2,
             calibrated,
@@ -47,20 +43,30 @@ pub(super) fn layers(
             }
         }
     }
-    if let Some(TransformerLayer::Dense(output)) = spec.layers.last() {
-        let (low, high) = calibrated.ranges.both(Site::Logit);
-        all.push(ImportedLayer {
-            layer: format!("layer {}, with what feeds it", spec.layers.len()),
-            tensor: output.weight.clone(),
-            shape: float.parameters.unembedding.dims().to_vec(),
-            largest_integer: WEIGHT,
-            steps: 1,
-            error: in_logits(&calibrated.record)?,
-            range: [low, high],
-            possible: None,
-        });
-    }
+    all.extend(unembedding(spec, float, calibrated)?);
     Ok(all)
+}
+
+/// The last layer, which is rounded as part of what feeds it.
+fn unembedding(
+    spec: &TransformerSpec,
+    float: &Float,
+    calibrated: &Calibrated,
+) -> Result<Option<ImportedLayer>, ModelError> {
+    let Some(TransformerLayer::Dense(output)) = spec.layers.last() else {
+        return Ok(None);
+    };
+    let (low, high) = calibrated.ranges.both(Site::Logit);
+    Ok(Some(ImportedLayer {
+        layer: format!("layer {}, with what feeds it", spec.layers.len()),
+        tensor: output.weight.clone(),
+        shape: float.parameters.unembedding.dims().to_vec(),
+        largest_integer: WEIGHT,
+        steps: 1,
+        error: in_logits(&calibrated.record)?,
+        range: [low, high],
+        possible: None,
+    }))
 }
 
 /// The worst of the matrices that put values into the logits: products of the last layer's and another's.

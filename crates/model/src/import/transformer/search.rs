@@ -1,13 +1,15 @@
 //! What no formula says: caps, resolutions and grids are chosen by making circuits and looking at what they predict.
 
 use candle_core::{DType, Tensor};
-use cipherformer_circuit::{Circuit, Plain};
+use cipherformer_circuit::Plain;
 use indicatif::ProgressBar;
 
+use super::Maker;
 use super::calibrate::{ranges, steps};
 use super::load::Float;
 use crate::decoder::{Batch, END, Flow, Form, Numbers, Numerics, Parameters, Ranges, measure};
 use crate::error::ModelError;
+use crate::import::error::ImportError;
 use crate::progress;
 use crate::texts::bags;
 
@@ -26,10 +28,6 @@ const CAPS: [f64; 5] = [0.6, 0.4, 0.25, 0.9, 1.4];
 
 /// Choices are tried on so many texts at most.
 const TRIAL: usize = 96;
-
-/// Makes a circuit of what was chosen.
-pub(super) type Build<'a> =
-    &'a dyn Fn(&Parameters, &Numerics, &Ranges) -> Result<Circuit, ModelError>;
 
 /// What is chosen by trying: circuits are made and evaluated with simulated noise.
 #[derive(Clone, Copy)]
@@ -53,7 +51,7 @@ pub(super) struct Search<'a> {
     texts: Vec<Vec<u8>>,
     /// The float model's, of every row of the texts.
     logits: Vec<Vec<f64>>,
-    build: Build<'a>,
+    maker: &'a Maker,
 }
 
 impl<'a> Search<'a> {
@@ -63,7 +61,7 @@ impl<'a> Search<'a> {
         (parameters, projections): (&'a Parameters, &'a [[Tensor; 3]]),
         scores: &'a [f64],
         texts: &[Vec<u8>],
-        build: Build<'a>,
+        maker: &'a Maker,
     ) -> Result<Self, ModelError> {
         let texts = texts.iter().step_by(texts.len().div_ceil(TRIAL)).cloned();
         let texts: Vec<Vec<u8>> = texts.collect();
@@ -74,7 +72,7 @@ impl<'a> Search<'a> {
             projections,
             scores,
             texts,
-            build,
+            maker,
         })
     }
 
@@ -122,7 +120,7 @@ impl<'a> Search<'a> {
             Numbers::Exact,
         )?
         .seen;
-        let circuit = (self.build)(self.parameters, &numerics, &seen)?;
+        let circuit = self.maker.build(self.parameters, &numerics, &seen)?.scores;
         let mut engine = Plain::simulate(0);
         let (mut sum, mut expected) = (0.0, self.logits.iter());
         for text in &self.texts {
@@ -135,7 +133,10 @@ impl<'a> Search<'a> {
                 .map(|(got, expected)| divergence(expected, got))
                 .sum::<f64>();
         }
-        Ok(sum / self.logits.len() as f64)
+        match sum.is_finite() {
+            true => Ok(sum / self.logits.len() as f64),
+            false => Err(ImportError::Predictions { model: "circuit" }.into()),
+        }
     }
 
     /// Grids and caps; resolution and floors come with the ranges.
@@ -143,18 +144,9 @@ impl<'a> Search<'a> {
         let float = &self.float.numerics;
         let own = self.float.limits.iter();
         let limits: Vec<[u8; 3]> = own.map(|own| own.unwrap_or(choice.limits)).collect();
-        let caps = float.cap.iter().zip(self.scores);
         Ok(Numerics {
             form: Form::Circuit,
-            cap: caps
-                .map(|(cap, score)| {
-                    Some(match cap {
-                        // More than the model's would bend nothing less.
-                        Some(cap) => cap * choice.cap.min(1.0),
-                        None => score * choice.cap,
-                    })
-                })
-                .collect(),
+            cap: caps(&float.cap, self.scores, choice.cap),
             // For `ranges`, which makes it the resolution at which the largest sum is this.
             gain: vec![choice.sum; float.gain.len()],
             steps: steps(self.projections, &limits)?,
@@ -162,6 +154,19 @@ impl<'a> Search<'a> {
             ..float.clone()
         })
     }
+}
+
+/// The cap of each layer: this part of the model's own, if there is one, or of its largest score.
+fn caps(own: &[Option<f64>], scores: &[f64], part: f64) -> Vec<Option<f64>> {
+    let caps = own.iter().zip(scores);
+    caps.map(|(own, score)| {
+        Some(match own {
+            // More than the model's would bend nothing less.
+            Some(cap) => cap * part.min(1.0),
+            None => score * part,
+        })
+    })
+    .collect()
 }
 
 /// A choice, and how far its circuit is from the float model.
@@ -217,6 +222,15 @@ fn divergence(expected: &[f64], got: &[f64]) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_cap_exceeds_the_models_own() {
+        for part in PARTS.into_iter().chain(CAPS) {
+            let caps = caps(&[Some(2.0), None], &[30.0, 5.0], part);
+            assert!(caps[0].is_some_and(|cap| cap <= 2.0), "{part}: {caps:?}");
+            assert_eq!(caps[1], Some(5.0 * part));
+        }
+    }
 
     #[test]
     fn divergence_is_of_distributions() {

@@ -3,6 +3,9 @@
 mod classifier;
 mod files;
 mod hostile;
+mod plain;
+mod policies;
 mod program;
 mod refused;
+mod refused_transformers;
 mod transformer;

@@ -1,33 +1,28 @@
 //! A classifier: its layers in floating point, as small integers, and how far those are from each other.
 
 mod layer;
+mod stack;
 
 use std::collections::BTreeSet;
 use std::path::Path;
 
 use cipherformer_circuit::graph::{Node, Value};
-use cipherformer_circuit::{
-    Bag, Block, Circuit, CircuitError, Dense, Description, Embedding, Function, Model,
-    OutputLayout, OutputPolicy, Vocabulary,
-};
+use cipherformer_circuit::{Circuit, CircuitError, Description, OutputLayout, OutputPolicy};
 
 use super::blame::blame;
 use super::checks;
 use super::data::{Split, vocabulary};
 use super::error::ImportError;
 use super::report::{ImportedLayer, Quality, worst_error};
-use super::spec::{
-    ActivationLayer, ClassifierLayer, ClassifierSpec, DenseLayer, EmbeddingLayer, refuse,
-};
+use super::spec::{ClassifierSpec, refuse};
 use super::weights::Weights;
 use super::{Import, Imported};
 use crate::data::{Example, load_examples};
 use crate::error::ModelError;
 use crate::evaluate::{Mode, scores};
 use crate::metrics::Metrics;
-use crate::progress;
-use crate::quantize::two_sided;
 use layer::FloatLayer;
+use stack::{FloatStack, Seen};
 
 /// Builds and measures.
 pub(super) fn import(
@@ -81,27 +76,6 @@ fn check_labels(path: &Path, labels: &[String]) -> Result<(), ImportError> {
     Err(refuse(path, reason))
 }
 
-/// An embedding, then at least one activation and dense layer; `None` if these are not that.
-fn structured(layers: &[ClassifierLayer]) -> Option<(&EmbeddingLayer, Vec<Pair<'_>>)> {
-    let (ClassifierLayer::Embedding(first), rest) = layers.split_first()? else {
-        return None;
-    };
-    let (pairs, []) = rest.as_chunks::<2>() else {
-        return None;
-    };
-    let pairs = pairs.iter().map(|pair| match pair {
-        [
-            ClassifierLayer::Activation(activation),
-            ClassifierLayer::Dense(dense),
-        ] => Some((activation, dense)),
-        _ => None,
-    });
-    let pairs: Vec<Pair<'_>> = pairs.collect::<Option<_>>()?;
-    (!pairs.is_empty()).then_some((first, pairs))
-}
-
-type Pair<'a> = (&'a ActivationLayer, &'a DenseLayer);
-
 /// Which layer makes the values that a circuit's node complains about: 0 is the embedding, `last` the last dense layer.
 fn blamed(node: &str, last: usize) -> usize {
     let number = |kind| node.strip_prefix(kind)?.parse::<usize>().ok();
@@ -116,120 +90,7 @@ fn blamed(node: &str, last: usize) -> usize {
     layer.min(last)
 }
 
-/// The model as its owner trained it.
-struct FloatStack {
-    embedding: FloatLayer,
-    blocks: Vec<(Function, FloatLayer)>,
-    /// Whether the last layer has one output for two labels.
-    logit: bool,
-}
-
-/// Smallest and largest value of each layer's outputs, biases included.
-type Seen = Vec<[f64; 2]>;
-
 impl FloatStack {
-    fn new(
-        path: &Path,
-        spec: &ClassifierSpec,
-        vocabulary: &Vocabulary,
-        weights: &mut Weights<'_>,
-    ) -> Result<Self, ModelError> {
-        let structure = || {
-            let reason = "the layers of a classifier are an embedding, then activations and dense layers in turn, at \
-                          least one of each; where nothing is between two matrices, multiply them first";
-            refuse(path, reason.to_owned())
-        };
-        let (first, pairs) = structured(&spec.layers).ok_or_else(structure)?;
-        let embedding = FloatLayer::embedding(path, first, vocabulary, weights)?;
-        let mut width = embedding.shape[1];
-        let mut blocks = Vec::new();
-        for (index, (activation, dense)) in pairs.iter().enumerate() {
-            let last = index + 1 == pairs.len();
-            let labels = last.then_some(spec.labels.len());
-            let name = format!("layer {}, dense", 2 * index + 3);
-            let mut layer = FloatLayer::dense(path, name, dense, width, labels, weights)?;
-            if last && spec.output == OutputPolicy::TopOne {
-                layer.share_step();
-            }
-            width = layer.shape[0];
-            blocks.push((activation.function.into(), layer));
-        }
-        Ok(Self {
-            embedding,
-            blocks,
-            logit: width == 1 && spec.labels.len() == 2,
-        })
-    }
-
-    fn layers(&self) -> impl Iterator<Item = &FloatLayer> {
-        std::iter::once(&self.embedding).chain(self.blocks.iter().map(|(_, layer)| layer))
-    }
-
-    /// What every layer puts out for a bag; the last one scores, one a label.
-    fn outputs(&self, bag: &Bag) -> Vec<Vec<f64>> {
-        let mut all = vec![self.embedding.sum(bag)];
-        for (activation, layer) in &self.blocks {
-            let inputs = all.last().expect("there is the embedding's");
-            let inputs: Vec<f64> = inputs.iter().map(|&x| activation.evaluate(x)).collect();
-            all.push(layer.apply(&inputs));
-        }
-        if self.logit
-            && let Some(scores) = all.last_mut()
-        {
-            *scores = vec![-scores[0] / 2.0, scores[0] / 2.0];
-        }
-        all
-    }
-
-    /// One a label.
-    fn scores(&self, bag: &Bag) -> Vec<f64> {
-        self.outputs(bag)
-            .pop()
-            .expect("there is the embedding's at least")
-    }
-
-    fn calibrate(&self, examples: &[Example], vocabulary: &Vocabulary) -> Seen {
-        let bar = progress::bar("calibrating", examples.len());
-        let mut seen = vec![[f64::INFINITY, f64::NEG_INFINITY]; 1 + self.blocks.len()];
-        for example in examples {
-            let outputs = self.outputs(&vocabulary.bag(&example.text));
-            for ([low, high], values) in seen.iter_mut().zip(outputs) {
-                *low = values.iter().copied().fold(*low, f64::min);
-                *high = values.iter().copied().fold(*high, f64::max);
-            }
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        seen
-    }
-
-    fn quantize(&self) -> Model {
-        let mut blocks: Vec<Block> = self
-            .blocks
-            .iter()
-            .map(|(activation, layer)| Block {
-                activation: *activation,
-                dense: Dense {
-                    weights: layer.quantized(),
-                    bias: layer.bias.clone(),
-                },
-            })
-            .collect();
-        if self.logit
-            && let Some(last) = blocks.last_mut()
-        {
-            last.dense = two_sided(&last.dense);
-        }
-        let layer = &self.embedding;
-        Model {
-            embedding: Embedding {
-                table: layer.quantized(),
-                bias: layer.bias.clone(),
-            },
-            blocks,
-        }
-    }
-
     /// Names the layer of the specification that a circuit's complaint is about.
     fn blame(&self, source: CircuitError) -> ModelError {
         let layer = |node: &str| {
@@ -299,14 +160,13 @@ impl FloatStack {
             }
             Ok((found, agreement(&answers)))
         };
-        let (reference, reference_agreement) = measured(Mode::Reference)?;
-        let (simulate, simulate_agreement) = measured(Mode::Simulate)?;
+        let (exact, noisy) = (measured(Mode::Reference)?, measured(Mode::Simulate)?);
         Ok(Quality::Classifier {
             float: metrics(&float),
-            reference,
-            simulate,
-            reference_agreement,
-            simulate_agreement,
+            reference: exact.0,
+            simulate: noisy.0,
+            reference_agreement: exact.1,
+            simulate_agreement: noisy.1,
         })
     }
 }

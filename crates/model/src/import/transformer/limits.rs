@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use cipherformer_circuit::{MAX_BLOCKS, MAX_CONTEXT};
+use cipherformer_circuit::{MAX_BLOCKS, MAX_CONTEXT, ParameterSet};
 
 use crate::import::error::ImportError;
 use crate::import::spec::{Activation, BlockLayer, refuse};
@@ -17,12 +17,17 @@ const LARGEST_TABLE: usize = 1 << 27;
 #[derive(Clone, Copy)]
 pub(super) struct Limits<'a> {
     /// Of the specification.
-    pub(super) path: &'a Path,
+    path: &'a Path,
     /// How many values a ciphertext holds.
-    pub(super) ring: usize,
+    ring: usize,
 }
 
-impl Limits<'_> {
+impl<'a> Limits<'a> {
+    pub(super) fn new(path: &'a Path, set: &ParameterSet) -> Self {
+        let ring = set.ring_dimension;
+        Self { path, ring }
+    }
+
     /// The embedding, and how many blocks there are.
     pub(super) fn model(
         self,

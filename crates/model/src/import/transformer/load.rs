@@ -17,6 +17,10 @@ use crate::import::spec::{
 };
 use crate::import::weights::{Axis, Weights, values};
 
+/// What the layers have to be.
+const STRUCTURE: &str = "the layers of a transformer are an embedding, then blocks, then one dense layer that makes logits; \
+                         norms stand in blocks, and there is none after the last";
+
 /// The model as its owner trained it.
 pub(super) struct Float {
     pub(super) parameters: Parameters,
@@ -34,15 +38,9 @@ impl Float {
         set: &ParameterSet,
         weights: &mut Weights<'_>,
     ) -> Result<Self, ModelError> {
-        let (embedding, blocks, output) = structured(&spec.layers).ok_or_else(|| {
-            let reason = "the layers of a transformer are an embedding, then blocks, then one dense layer that makes \
-                          logits; norms stand in blocks, and there is none after the last";
-            refuse(path, reason.to_owned())
-        })?;
-        let limits = Limits {
-            path,
-            ring: set.ring_dimension,
-        };
+        let structure = || refuse(path, STRUCTURE.to_owned());
+        let (embedding, blocks, output) = structured(&spec.layers).ok_or_else(structure)?;
+        let limits = Limits::new(path, set);
         let tokens = Axis::Is("tokens, one a line of the vocabulary", vocabulary);
         let (token, position) = embedding_tensors(embedding, tokens, weights)?;
         let (context, width) = (position.dim(0)?, token.dim(1)?);

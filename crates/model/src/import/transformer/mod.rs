@@ -224,29 +224,11 @@ fn quality(
     cap: f64,
     seed: u64,
 ) -> Result<Quality, ModelError> {
-    let run = |circuit: &Circuit, mode| -> Result<(Tally, f64), ModelError> {
-        let mut evaluator = Evaluator::new(circuit, mode, seed)?;
-        let bar = progress::bar("evaluating", texts.len());
-        let (mut tally, mut best, mut same) = (Tally::default(), float.best.iter(), 0usize);
-        for text in texts {
-            let tokens = tokens(circuit, text)?;
-            let logits = evaluator.outputs(circuit, &bags(&tokens))?;
-            let found = logits.iter().map(|logits| OutputLayout::argmax(logits));
-            same += found
-                .zip(&mut best)
-                .filter(|(a, b)| *a == **b as usize)
-                .count();
-            tally.add(&tokens, &logits, None);
-            bar.inc(1);
-        }
-        bar.finish_and_clear();
-        let agreement = same as f64 / tally.tokens as f64;
-        Ok((tally, agreement))
-    };
     let measured = |mode| -> Result<(Tally, f64), ModelError> {
-        let (tally, agreement) = run(&circuits.scores, mode)?;
+        let run = |circuit| predict(circuit, texts, &float.best, mode, seed);
+        let (tally, agreement) = run(&circuits.scores)?;
         match &circuits.answers {
-            Some(answers) => Ok((tally, run(answers, mode)?.1)),
+            Some(answers) => Ok((tally, run(answers)?.1)),
             None => Ok((tally, agreement)),
         }
     };
@@ -261,6 +243,33 @@ fn quality(
         simulate_agreement,
         cap,
     })
+}
+
+/// What a circuit makes of texts, and how often its most likely token is the one of this row.
+fn predict(
+    circuit: &Circuit,
+    texts: &[String],
+    best: &[u32],
+    mode: Mode,
+    seed: u64,
+) -> Result<(Tally, f64), ModelError> {
+    let mut evaluator = Evaluator::new(circuit, mode, seed)?;
+    let bar = progress::bar("evaluating", texts.len());
+    let (mut tally, mut best, mut same) = (Tally::default(), best.iter(), 0usize);
+    for text in texts {
+        let tokens = tokens(circuit, text)?;
+        let logits = evaluator.outputs(circuit, &bags(&tokens))?;
+        let found = logits.iter().map(|logits| OutputLayout::argmax(logits));
+        same += found
+            .zip(&mut best)
+            .filter(|(a, b)| *a == **b as usize)
+            .count();
+        tally.add(&tokens, &logits, None);
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    let agreement = same as f64 / tally.tokens as f64;
+    Ok((tally, agreement))
 }
 
 #[cfg(test)]

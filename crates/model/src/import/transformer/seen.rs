@@ -46,10 +46,10 @@ pub(super) fn scores(float: &Float, seen: &Ranges) -> Result<Vec<f64>, ModelErro
 pub(super) fn check(spec: &TransformerSpec, outcome: &Outcome) -> Result<(), ImportError> {
     for (index, block) in spec.blocks().enumerate() {
         let layer = format!("layer {}, block", index + 2);
-        check_attention(&layer, index, block, &outcome.seen)?;
         if index > 0 {
             check_residual(&layer, index, block, &outcome.seen)?;
         }
+        check_attention(&layer, index, block, &outcome.seen)?;
     }
     if let Some(TransformerLayer::Dense(output)) = spec.layers.last() {
         let layer = format!("layer {}, dense", spec.layers.len());

@@ -18,7 +18,7 @@ pub(super) struct ImportArgs {
     /// Texts to calibrate ranges with: CSV file with the columns text,label, or for a transformer one text a line
     #[arg(long, value_name = "DATA")]
     calibrate: PathBuf,
-    /// Texts to measure on; without it, a fifth of DATA is kept apart for that
+    /// Texts to measure on, which are then not calibrated with; without it, a fifth of DATA is kept apart for that
     #[arg(long, value_name = "FILE")]
     evaluate: Option<PathBuf>,
     /// Folder to write; the circuit is called as it is

@@ -7,8 +7,7 @@ use super::{Import, ImportReport, file_name};
 /// What holds for every import.
 const LIMITS: &str = "\
 - **What it is for, what it was trained on, and where it fails** only its owner knows; this page has measurements.
-- **Rounded after training.** Weights were rounded as they are, and ranges are those of the calibration texts. Training that
-  knows of rounding and noise loses less.
+- **Rounded after training.** Weights were rounded as they are. Training that knows of rounding and noise loses less.
 - **Noise.** Encrypted scores differ a little from exact ones; `simulate` above draws that noise.
 ";
 

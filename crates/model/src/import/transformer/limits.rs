@@ -40,7 +40,7 @@ impl<'a> Limits<'a> {
             let reason = format!("{context} positions are not supported; up to {MAX_CONTEXT} are");
             return self.refuse(layer, reason);
         }
-        self.vector(layer, "width", width)?;
+        self.vector(layer, "values a token", width)?;
         // The first is a table, and not counted.
         let most = MAX_BLOCKS + 1;
         if blocks > most {
@@ -100,7 +100,7 @@ impl<'a> Limits<'a> {
         heads: usize,
         context: usize,
     ) -> Result<(), ImportError> {
-        self.vector(layer, "heads * head width", inner)?;
+        self.vector(layer, "values of all heads", inner)?;
         if heads == 0 || !inner.is_multiple_of(heads) || !(inner / heads).is_power_of_two() {
             let reason = format!(
                 "{heads} heads do not share queries of {inner} values so that each has a power of two; such heads are not \

@@ -40,13 +40,14 @@ test("what cannot be used is said, with what to do", async () => {
     await page.press(`#${field}`, "Enter");
     await page.waitForSelector(`#${field}[aria-invalid]`);
     assert.match(await problem(page), words);
+    if (number === "1e30") await screenshot(page, "bad-number");
     await page.fill(`#${field}`, "1");
   }
 });
 
 test("a mistake of the page itself is said, and is not hidden from the console", async () => {
   const page = await tab();
-  await page.evaluate(() => document.getElementById("tokens").remove());
+  await page.evaluate(() => document.getElementById("verdict-label").remove());
   await run(page, INJECTION);
   assert.match(await problem(page), /made a mistake.*TypeError/);
   assert.equal(await said(page), "Not done.");
@@ -64,6 +65,7 @@ test("a server that is not there is said, and used once it is", async () => {
   await screenshot(page, "server-down");
   await stop(shared.server); // the data folder is one server's at a time
   shared.server = await startServer(elsewhere);
+  shared.port = elsewhere; // it stays there
   await page.click("#retry");
   await page.waitForFunction(() => !document.getElementById("run").disabled);
   assert.equal(await page.isVisible("#problem"), false);

@@ -103,11 +103,11 @@ async function start() {
     times: { keys: 0, encrypt: 0, roundTrip: 0, server: 0, decrypt: 0 },
     total: { steps: 0, request: 0, response: 0 },
   };
-  view.clean();
-  view.status("Asking the server …");
-  enable();
   const slow = setTimeout(view.stillAsking, LONG);
   try {
+    view.clean();
+    view.status("Asking the server …");
+    enable();
     for await (const event of program.run(order(), run.abort.signal)) {
       clearTimeout(slow);
       on[event.event](event);

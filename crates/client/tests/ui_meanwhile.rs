@@ -1,4 +1,4 @@
-//! What changes while the page is open: circuits that are imported again, other tabs, keys that are still being made.
+//! What happens while the page is open: circuits are imported again, other tabs ask, runs are cancelled, the page ends.
 
 mod browser;
 mod fake_server;
@@ -10,10 +10,10 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
-use browser::{Page, events, of, rest};
+use browser::{Page, events, of, rest, until};
 use cipherformer_client::{ClientError, KeyHome, Passphrase, Passphrases};
 use cipherformer_fhe::PreparedCircuit;
-use fake_server::FakeServer;
+use fake_server::{Answer, FakeServer, Request};
 use serde_json::{Value, json};
 
 fn order(text: &str) -> Value {
@@ -115,6 +115,67 @@ fn a_circuit_that_changes_during_a_run_gives_its_own_labels() {
     let verdict = of(&events, "verdict")[0];
     assert_eq!(verdict["label"], "fine");
     assert_eq!(verdict["labels"], json!(["poor", "fine"]));
+}
+
+/// A server that is busy as long as this is set.
+fn busy(
+    when: &Arc<AtomicBool>,
+    otherwise: impl Fn(&Request) -> Answer + Send + 'static,
+) -> FakeServer {
+    let when = Arc::clone(when);
+    FakeServer::start(move |request| {
+        let evaluates = ["/evaluations?", "/tokens?"]
+            .iter()
+            .any(|part| request.path.contains(part));
+        match evaluates && when.load(Relaxed) {
+            true => Answer::problem(429, "busy", "later").retry_after(1),
+            false => otherwise(request),
+        }
+    })
+}
+
+#[test]
+fn one_run_at_a_time_until_its_reader_goes_away() {
+    let (home, state) = (
+        tempfile::tempdir().expect("temporary"),
+        judging_server::state(""),
+    );
+    let held = Arc::new(AtomicBool::new(true));
+    let server = busy(&held, move |request| {
+        judging_server::answer(&mut state.lock().expect("no panic"), request)
+    });
+    let page = Page::serve(server.url(), home.path());
+    let mut first = events(page.begin(&order("good").to_string()));
+    until(&mut first, "waiting");
+    let second = page.run(&order("good"));
+    let message = second[0]["message"].as_str().expect("a sentence");
+    assert!(
+        message.contains("another page has something running"),
+        "{message}"
+    );
+    drop(first);
+    held.store(false, Relaxed);
+    let (_, mut third) = page.run_in_turn(&order("bad"));
+    let third = rest(&mut third);
+    assert_eq!(of(&third, "verdict").len(), 1, "{third:?}");
+}
+
+#[test]
+fn a_page_that_ends_closes_its_session() {
+    let (home, state) = (
+        tempfile::tempdir().expect("temporary"),
+        writing_server::state([1, 2, 0]),
+    );
+    let held = Arc::new(AtomicBool::new(true));
+    let server = busy(&held, move |request| {
+        writing_server::answer(&mut state.lock().expect("no panic"), request)
+    });
+    let mut page = Page::serve(server.url(), home.path());
+    let mut events = events(page.begin(&order("").to_string()));
+    until(&mut events, "waiting");
+    page.stop();
+    let closed = |request: &String| request.starts_with("DELETE /v1/sessions/");
+    assert!(server.requests().iter().any(closed));
 }
 
 /// A user who is asked for a passphrase, and takes the time that the test takes.

@@ -1,4 +1,4 @@
-//! Runs of the page: what is told of them, what never is, and how they end.
+//! Runs of the page: what is told of them, and what never is.
 
 mod browser;
 mod fake_server;
@@ -6,15 +6,13 @@ mod judging_server;
 mod writing_server;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use browser::{Page, events, of, rest, until};
+use browser::{Page, of};
 use cipherformer_circuit::parameters::INSECURE_TOY;
 use cipherformer_client::{KeyHome, PublicCircuit};
-use fake_server::{Answer, FakeServer, Request};
+use fake_server::FakeServer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -39,23 +37,6 @@ fn names(events: &[Value]) -> Vec<&str> {
     let mut names: Vec<_> = names.collect();
     names.dedup();
     names
-}
-
-/// A server that is busy as long as this is set.
-fn busy(
-    when: &Arc<AtomicBool>,
-    otherwise: impl Fn(&Request) -> Answer + Send + 'static,
-) -> FakeServer {
-    let when = Arc::clone(when);
-    FakeServer::start(move |request| {
-        let evaluates = ["/evaluations?", "/tokens?"]
-            .iter()
-            .any(|part| request.path.contains(part));
-        match evaluates && when.load(Relaxed) {
-            true => Answer::problem(429, "busy", "later").retry_after(1),
-            false => otherwise(request),
-        }
-    })
 }
 
 #[test]
@@ -267,44 +248,6 @@ fn input_that_cannot_be_used_is_refused_in_words_before_keys_are_made() {
     for home in [judge_home, writer_home] {
         assert!(!home.path().join("keys").exists());
     }
-}
-
-#[test]
-fn one_run_at_a_time_until_its_reader_goes_away() {
-    let (home, state) = (home(), judging_server::state(""));
-    let held = Arc::new(AtomicBool::new(true));
-    let server = busy(&held, move |request| {
-        judging_server::answer(&mut state.lock().expect("no panic"), request)
-    });
-    let page = Page::serve(server.url(), home.path());
-    let mut first = events(page.begin(&verdict_of("good").to_string()));
-    until(&mut first, "waiting");
-    let second = page.run(&verdict_of("good"));
-    let message = second[0]["message"].as_str().expect("a sentence");
-    assert!(
-        message.contains("another page has something running"),
-        "{message}"
-    );
-    drop(first);
-    held.store(false, Relaxed);
-    let (_, mut third) = page.run_in_turn(&verdict_of("bad"));
-    let third = rest(&mut third);
-    assert_eq!(of(&third, "verdict").len(), 1, "{third:?}");
-}
-
-#[test]
-fn a_page_that_ends_closes_its_session() {
-    let (home, state) = (home(), writing_server::state([1, 2, 0]));
-    let held = Arc::new(AtomicBool::new(true));
-    let server = busy(&held, move |request| {
-        writing_server::answer(&mut state.lock().expect("no panic"), request)
-    });
-    let mut page = Page::serve(server.url(), home.path());
-    let mut events = events(page.begin(&name_of("", 1, 0.0).to_string()));
-    until(&mut events, "waiting");
-    page.stop();
-    let closed = |request: &String| request.starts_with("DELETE /v1/sessions/");
-    assert!(server.requests().iter().any(closed));
 }
 
 #[test]

@@ -5,14 +5,14 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cipherformer_circuit::{InputKind, ParameterSet, is_circuit_name};
-use cipherformer_protocol::{CircuitSummary, EvaluationResult, KeyId, ProblemKind, routes};
+use cipherformer_circuit::{InputKind, ParameterSet};
+use cipherformer_protocol::{EvaluationResult, KeyId, ProblemKind, routes};
 use tokio::sync::Mutex;
 
 use crate::circuit::{PublicCircuit, Request};
 use crate::classification::Classification;
 use crate::endpoint::Endpoint;
-use crate::error::{ClientError, printable};
+use crate::error::ClientError;
 use crate::http::Http;
 use crate::keys::{KeyHome, Keys};
 use crate::lifecycle::blocking;
@@ -31,14 +31,19 @@ pub struct Client {
     pub(crate) http: Http,
     pub(crate) home: KeyHome,
     pub(crate) observer: Arc<dyn Observer>,
-    known: Mutex<Known>,
+    pub(crate) known: Arc<Known>,
 }
 
-/// What need not be asked or read again.
+/// What need not be asked or read again. Circuits can be had while keys are made or sent.
 #[derive(Default)]
-struct Known {
-    circuits: HashMap<String, Arc<PublicCircuit>>,
-    keys: HashMap<&'static str, Arc<Keys>>,
+pub(crate) struct Known {
+    pub(crate) circuits: Mutex<HashMap<String, Arc<PublicCircuit>>>,
+    keys: Mutex<KnownKeys>,
+}
+
+#[derive(Default)]
+struct KnownKeys {
+    pairs: HashMap<&'static str, Arc<Keys>>,
     registered: HashSet<KeyId>,
 }
 
@@ -68,16 +73,18 @@ impl Client {
             http: Http::new(server)?,
             home,
             observer,
-            known: Mutex::default(),
+            known: Arc::default(),
         })
     }
 
-    /// The circuits the server has.
-    ///
-    /// # Errors
-    /// No answer, or one that makes no sense.
-    pub async fn circuits(&self) -> Result<Vec<CircuitSummary>, ClientError> {
-        Ok(self.http.circuits().await?.circuits)
+    /// The same client, which tells another observer what it does. What one knows, the other knows.
+    pub(crate) fn observed_by(&self, observer: Arc<dyn Observer>) -> Self {
+        Self {
+            http: self.http.clone(),
+            home: self.home.clone(),
+            observer,
+            known: Arc::clone(&self.known),
+        }
     }
 
     /// Encrypts a text, has the server evaluate it, and decrypts the answer. Makes and registers
@@ -86,6 +93,16 @@ impl Client {
     /// # Errors
     /// Whatever can go wrong; see [`ClientError`].
     pub async fn classify(&self, circuit: &str, text: &str) -> Result<Classification, ClientError> {
+        let (_, classification) = self.classify_by(circuit, text).await?;
+        Ok(classification)
+    }
+
+    /// As [`Client::classify`], with the circuit that answered: the server may have got another one meanwhile.
+    pub(crate) async fn classify_by(
+        &self,
+        circuit: &str,
+        text: &str,
+    ) -> Result<(Arc<PublicCircuit>, Classification), ClientError> {
         if text.trim().is_empty() {
             return Err(ClientError::EmptyText);
         }
@@ -98,31 +115,17 @@ impl Client {
         }
     }
 
-    /// What the server says of a circuit, checked; fetched once.
-    ///
-    /// # Errors
-    /// An unknown circuit, or an answer that makes no sense.
-    pub async fn circuit(&self, name: &str) -> Result<Arc<PublicCircuit>, ClientError> {
-        let mut known = self.known.lock().await;
-        if let Some(circuit) = known.circuits.get(name) {
-            return Ok(Arc::clone(circuit));
-        }
-        let circuit = Arc::new(self.fetch(name).await?);
-        known.circuits.insert(name.to_owned(), Arc::clone(&circuit));
-        Ok(circuit)
-    }
-
     /// The keys of a parameter set, read or made, and registered with the server.
     ///
     /// # Errors
     /// Files or network, or a server that refuses the key.
     pub async fn keys(&self, parameters: &'static ParameterSet) -> Result<Arc<Keys>, ClientError> {
-        let mut known = self.known.lock().await;
-        let keys = match known.keys.get(parameters.name) {
+        let mut known = self.known.keys.lock().await; // made and sent once, whoever else asks
+        let keys = match known.pairs.get(parameters.name) {
             Some(keys) => Arc::clone(keys),
             None => {
                 let keys = Arc::new(self.load_or_create(parameters).await?);
-                known.keys.insert(parameters.name, Arc::clone(&keys));
+                known.pairs.insert(parameters.name, Arc::clone(&keys));
                 keys
             }
         };
@@ -161,11 +164,6 @@ impl Client {
         let result = self.reconnecting(|| self.with_key(keys, &attempt)).await?;
         observer.wire(Wire::Received(&result.output));
         Ok(result)
-    }
-
-    /// Makes the next [`Client::circuit`] fetch it again.
-    pub(crate) async fn forget_circuit(&self, name: &str) {
-        self.known.lock().await.circuits.remove(name);
     }
 
     /// Tries patiently, and again with the key registered anew if the server has lost it.
@@ -207,7 +205,11 @@ impl Client {
         }
     }
 
-    async fn classify_once(&self, name: &str, text: &str) -> Result<Classification, ClientError> {
+    async fn classify_once(
+        &self,
+        name: &str,
+        text: &str,
+    ) -> Result<(Arc<PublicCircuit>, Classification), ClientError> {
         let circuit = self.circuit(name).await?;
         circuit.expect_kind(InputKind::Bag)?; // before keys are made for nothing
         let keys = self.keys(circuit.parameters()).await?;
@@ -220,7 +222,7 @@ impl Client {
         self.observer.on(Activity::Idle);
         let start = Instant::now();
         let verdict = circuit.decrypt(&result.output, keys.secret())?;
-        Ok(Classification {
+        let classification = Classification {
             text: text.to_owned(),
             label: verdict.label,
             scores: verdict.scores,
@@ -234,36 +236,8 @@ impl Client {
             features: request.features,
             dropped_features: request.dropped_features,
             dropped_words: request.dropped_words,
-        })
-    }
-
-    async fn fetch(&self, name: &str) -> Result<PublicCircuit, ClientError> {
-        if !is_circuit_name(name) {
-            return Err(self.unknown_circuit(name).await);
-        }
-        let manifest = match self.http.manifest(name).await {
-            Err(error) if error.problem() == Some(ProblemKind::UnknownCircuit) => {
-                return Err(self.unknown_circuit(name).await);
-            }
-            manifest => manifest?,
         };
-        let vocabulary = self.http.vocabulary(name).await?;
-        PublicCircuit::new(name, manifest, &vocabulary)
-    }
-
-    async fn unknown_circuit(&self, name: &str) -> ClientError {
-        let circuits = match self.circuits().await {
-            Ok(circuits) => circuits,
-            Err(error) => return error,
-        };
-        let names: Vec<String> = circuits.iter().map(|c| printable(&c.name)).collect();
-        ClientError::UnknownCircuit {
-            name: printable(name),
-            known: match names.is_empty() {
-                true => "none".to_owned(),
-                false => names.join(", "),
-            },
-        }
+        Ok((circuit, classification))
     }
 
     async fn load_or_create(&self, parameters: &'static ParameterSet) -> Result<Keys, ClientError> {
@@ -285,15 +259,15 @@ impl Client {
 
     /// These keys count from now on, and are registered; those with the old id do not.
     pub(crate) async fn replace_keys(&self, keys: &Arc<Keys>, old: &KeyId) {
-        let mut known = self.known.lock().await;
+        let mut known = self.known.keys.lock().await;
         known.registered.remove(old);
         known.registered.insert(keys.record().id.clone());
-        known.keys.insert(keys.parameters().name, Arc::clone(keys));
+        known.pairs.insert(keys.parameters().name, Arc::clone(keys));
     }
 
     /// The server has this key no more.
     pub(crate) async fn not_registered(&self, id: &KeyId) {
-        self.known.lock().await.registered.remove(id);
+        self.known.keys.lock().await.registered.remove(id);
     }
 
     /// Tries again while the server is busy or about to stop, after the time it asks for or twice as long each time.

@@ -28,6 +28,7 @@
 mod bar;
 mod bearer;
 mod circuit;
+mod circuits;
 mod classification;
 mod client;
 mod endpoint;

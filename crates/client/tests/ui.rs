@@ -8,7 +8,9 @@ use browser::{Answer, Page};
 use cipherformer_client::{Endpoint, KeyHome, Ui};
 use fake_server::{FakeServer, unused_address};
 use serde_json::{Value, json};
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpStream;
+use std::time::Duration;
 
 fn server() -> FakeServer {
     judging_server::serve(&judging_server::state("for tests"))
@@ -82,6 +84,7 @@ fn strict(answer: &Answer) {
         "cache-control: no-store\r\n",
         "referrer-policy: no-referrer\r\n",
         "x-content-type-options: nosniff\r\n",
+        "cross-origin-opener-policy: same-origin\r\n",
         "cross-origin-resource-policy: same-origin\r\n",
     ] {
         let head = format!("{}\r\n", answer.head);
@@ -105,7 +108,7 @@ fn the_page_is_all_there_and_names_no_other_host() {
         );
     }
     let script = page.get("app.js").body;
-    for name in ["picture.js", "view.js", "words.js"] {
+    for name in ["picture.js", "program.js", "view.js", "words.js"] {
         assert!(script.contains(&format!("\"./{name}\"")), "{name}");
     }
     for name in [
@@ -114,6 +117,7 @@ fn the_page_is_all_there_and_names_no_other_host() {
         "icon.svg",
         "app.js",
         "picture.js",
+        "program.js",
         "view.js",
         "words.js",
     ] {
@@ -163,7 +167,7 @@ fn bodies_that_are_no_orders_are_refused() {
         (422, "{}".to_owned()),
         (
             422,
-            r#"{"circuit":"toy","text":"good","count":-1}"#.to_owned(),
+            r#"{"circuit":"toy","text":"good","count":"1"}"#.to_owned(),
         ),
         (
             422,
@@ -178,6 +182,26 @@ fn bodies_that_are_no_orders_are_refused() {
         assert!(line.contains(&format!(" {status} ")), "{status}: {line}");
     }
     assert!(server.requests().is_empty());
+}
+
+#[test]
+fn connections_that_say_nothing_are_limited_in_number() {
+    let (home, server) = (tempfile::tempdir().expect("temporary"), server());
+    let page = Page::serve(server.url(), home.path());
+    let silent: Vec<_> = (0..64)
+        .map(|_| TcpStream::connect(&page.host).expect("it listens"))
+        .collect();
+    let path = format!("/{}/", page.token);
+    let mut waiting = page.send("GET", &path, &[("host", &page.host)], "");
+    let while_others_wait = Some(Duration::from_millis(500));
+    waiting.set_read_timeout(while_others_wait).expect("a time");
+    let mut answer = String::new();
+    let unanswered = waiting.read_to_string(&mut answer);
+    assert!(unanswered.is_err() && answer.is_empty(), "{answer}");
+    drop(silent);
+    waiting.set_read_timeout(None).expect("as long as it takes");
+    waiting.read_to_string(&mut answer).expect("UTF-8");
+    assert!(answer.contains(" 200 OK"), "{answer}");
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Runs of the page: what is told of them, what never is, and how they end.
+//! Runs of the page: what is told of them, and what never is.
 
 mod browser;
 mod fake_server;
@@ -6,13 +6,13 @@ mod judging_server;
 mod writing_server;
 
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use browser::{Page, events, of, until};
-use fake_server::{Answer, FakeServer, Request};
+use browser::{Page, of};
+use cipherformer_circuit::parameters::INSECURE_TOY;
+use cipherformer_client::{KeyHome, PublicCircuit};
+use fake_server::FakeServer;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -28,7 +28,7 @@ fn verdict_of(text: &str) -> Value {
     json!({ "circuit": "toy", "text": text })
 }
 
-fn name_of(prefix: &str, count: u64, temperature: f64) -> Value {
+fn name_of(prefix: &str, count: impl serde::Serialize, temperature: f64) -> Value {
     json!({ "circuit": "toy", "text": prefix, "count": count, "temperature": temperature })
 }
 
@@ -37,23 +37,6 @@ fn names(events: &[Value]) -> Vec<&str> {
     let mut names: Vec<_> = names.collect();
     names.dedup();
     names
-}
-
-/// A server that is busy as long as this is set.
-fn busy(
-    when: &Arc<AtomicBool>,
-    otherwise: impl Fn(&Request) -> Answer + Send + 'static,
-) -> FakeServer {
-    let when = Arc::clone(when);
-    FakeServer::start(move |request| {
-        let evaluates = ["/evaluations?", "/tokens?"]
-            .iter()
-            .any(|part| request.path.contains(part));
-        match evaluates && when.load(Relaxed) {
-            true => Answer::problem(429, "busy", "later").retry_after(1),
-            false => otherwise(request),
-        }
-    })
 }
 
 #[test]
@@ -135,16 +118,30 @@ fn no_secret_is_in(runs: &[Vec<Value>], home: &Path) {
     }
 }
 
+/// The circuit that the judge has, as its clients know it.
+fn toy() -> PublicCircuit {
+    let circuit = judging_server::circuit("for tests");
+    let (manifest, vocabulary) = (circuit.manifest().clone(), circuit.vocabulary().to_text());
+    PublicCircuit::new("toy", manifest, &vocabulary).expect("a good circuit")
+}
+
 #[test]
 fn scores_are_those_of_the_library_rounded() {
-    let (home, server) = (home(), judge());
+    let (home, server, circuit) = (home(), judge(), toy());
     let page = Page::serve(server.url(), home.path());
     for text in ["bad", "good", "bad good"] {
         let events = page.run(&verdict_of(text));
-        for score in of(&events, "verdict")[0]["scores"]
-            .as_array()
-            .expect("a list")
-        {
+        let output = of(&events, "received")[0]["base64"].as_str();
+        let output = BASE64_STANDARD.decode(output.expect("text"));
+        let keys = KeyHome::new(home.path()).allow_insecure();
+        let keys = keys.load(&INSECURE_TOY).expect("readable");
+        let keys = keys.expect("made");
+        let verdict = circuit.decrypt(&output.expect("base64"), keys.secret());
+        let verdict = verdict.expect("an answer");
+        let told = of(&events, "verdict")[0];
+        assert_eq!(told["label"], json!(verdict.label), "{text}");
+        assert_eq!(told["scores"], json!(verdict.scores), "{text}");
+        for score in told["scores"].as_array().expect("a list") {
             // Steps of 1, 2 or 5 times a power of ten: a few digits, where an exact value has sixteen.
             let digits = score.to_string().trim_start_matches(['-', '0', '.']).len();
             assert!(digits <= 6, "{score}");
@@ -222,8 +219,11 @@ fn input_that_cannot_be_used_is_refused_in_words_before_keys_are_made() {
             "no letter 'B'; use only these: a b",
         ),
         (&writer, name_of("abab", 1, 0.8), "text", "pass at most 3"),
-        (&writer, name_of("", 0, 0.8), "count", "ask for 1 to 20"),
-        (&writer, name_of("", 21, 0.8), "count", "ask for 1 to 20"),
+        (&writer, name_of("", 0, 0.8), "count", "from 1 to 20"),
+        (&writer, name_of("", 21, 0.8), "count", "from 1 to 20"),
+        (&writer, name_of("", -1, 0.8), "count", "from 1 to 20"),
+        (&writer, name_of("", 1.5, 0.8), "count", "from 1 to 20"),
+        (&writer, name_of("", 1e30, 0.8), "count", "from 1 to 20"),
         (
             &writer,
             name_of("", 1, -1.0),
@@ -248,43 +248,6 @@ fn input_that_cannot_be_used_is_refused_in_words_before_keys_are_made() {
     for home in [judge_home, writer_home] {
         assert!(!home.path().join("keys").exists());
     }
-}
-
-#[test]
-fn one_run_at_a_time_until_its_reader_goes_away() {
-    let (home, state) = (home(), judging_server::state(""));
-    let held = Arc::new(AtomicBool::new(true));
-    let server = busy(&held, move |request| {
-        judging_server::answer(&mut state.lock().expect("no panic"), request)
-    });
-    let page = Page::serve(server.url(), home.path());
-    let mut first = events(page.begin(&verdict_of("good").to_string()));
-    until(&mut first, "waiting");
-    let second = page.run(&verdict_of("good"));
-    let message = second[0]["message"].as_str().expect("a sentence");
-    assert!(
-        message.contains("another page has something running"),
-        "{message}"
-    );
-    drop(first);
-    held.store(false, Relaxed);
-    let third = page.run(&verdict_of("bad"));
-    assert_eq!(of(&third, "verdict").len(), 1, "{third:?}");
-}
-
-#[test]
-fn a_page_that_ends_closes_its_session() {
-    let (home, state) = (home(), writing_server::state([1, 2, 0]));
-    let held = Arc::new(AtomicBool::new(true));
-    let server = busy(&held, move |request| {
-        writing_server::answer(&mut state.lock().expect("no panic"), request)
-    });
-    let mut page = Page::serve(server.url(), home.path());
-    let mut events = events(page.begin(&name_of("", 1, 0.0).to_string()));
-    until(&mut events, "waiting");
-    page.stop();
-    let closed = |request: &String| request.starts_with("DELETE /v1/sessions/");
-    assert!(server.requests().iter().any(closed));
 }
 
 #[test]

@@ -71,9 +71,10 @@ export async function startBrowser() {
 }
 
 /** A tab of its own, and all that it asked for and complained of. */
-export async function open(browser, address, options = {}) {
+export async function open(browser, address, { ready = true, ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 1150 }, ...options });
   const page = await context.newPage();
+  await page.addInitScript(() => delete ReadableStream.prototype[Symbol.asyncIterator]); // as in browsers that have none
   const seen = { foreign: [], complaints: [] };
   const origin = new URL(address).origin;
   page.on("request", (request) => {
@@ -82,7 +83,7 @@ export async function open(browser, address, options = {}) {
   page.on("console", (message) => seen.complaints.push(`${message.type()}: ${message.text()}`));
   page.on("pageerror", (error) => seen.complaints.push(String(error)));
   await page.goto(address);
-  await page.waitForFunction(() => document.documentElement.dataset.ready);
+  if (ready) await page.waitForFunction(() => document.documentElement.dataset.ready);
   return { page, seen };
 }
 

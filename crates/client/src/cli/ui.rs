@@ -18,6 +18,6 @@ pub(crate) async fn run(
         "open this address in a browser on this computer, and show it to nobody: who knows it can use your keys \
          through the page; Ctrl-C ends it"
     );
-    ui.serve(interrupted()).await?;
+    ui.serve(interrupted()).await;
     Ok(ExitCode::SUCCESS)
 }

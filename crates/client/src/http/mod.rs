@@ -32,6 +32,7 @@ const SILENCE_TIMEOUT: Duration = Duration::from_secs(300);
 const IDLE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A server, seen over HTTP.
+#[derive(Clone)]
 pub(crate) struct Http {
     base: String,
     client: reqwest::Client,

@@ -13,7 +13,7 @@ pub(super) struct Asset {
 
 const SCRIPT: &str = "text/javascript; charset=utf-8";
 
-pub(super) static ALL: [Asset; 7] = [
+pub(super) static ALL: [Asset; 8] = [
     Asset {
         name: "",
         media_type: "text/html; charset=utf-8",
@@ -33,6 +33,11 @@ pub(super) static ALL: [Asset; 7] = [
         name: "app.js",
         media_type: SCRIPT,
         text: include_str!("page/app.js"),
+    },
+    Asset {
+        name: "program.js",
+        media_type: SCRIPT,
+        text: include_str!("page/program.js"),
     },
     Asset {
         name: "view.js",

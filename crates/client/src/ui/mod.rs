@@ -4,6 +4,7 @@
 //! scores and pictures of ciphertexts; keys stay in this process.
 
 mod assets;
+mod connections;
 mod event;
 mod guard;
 mod overview;
@@ -16,7 +17,6 @@ use std::time::Duration;
 
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
-use axum::serve::ListenerExt;
 use axum::{Router, middleware};
 use tokio::net::TcpListener;
 use tokio::sync::{Semaphore, watch as channel};
@@ -25,11 +25,10 @@ use crate::client::Client;
 use crate::endpoint::Endpoint;
 use crate::error::ClientError;
 use crate::keys::KeyHome;
-use watch::Watch;
 
 /// No request has a longer body.
 const BODY_LIMIT: usize = 256 << 10;
-/// How long a run may take to end its session when the page is closed down.
+/// How long a run may take to end its session when the page is closed down, unless another time is set.
 const FAREWELL: Duration = Duration::from_secs(2);
 
 /// A page that has texts classified and continued by one server; see `cipherformer-client ui`.
@@ -37,17 +36,17 @@ pub struct Ui {
     listener: TcpListener,
     address: String,
     page: Arc<Page>,
+    farewell: Duration,
 }
 
 /// What all requests of the page share.
 struct Page {
     client: Client,
-    watch: Arc<Watch>,
     /// What every path begins with: 128 random bits, hexadecimal.
     token: String,
     /// What every request must name as its host.
     host: String,
-    /// One run at a time: it has the observer for itself.
+    /// One run at a time: people look at one, and keys are asked for once.
     turn: Arc<Semaphore>,
     /// Whether runs are to end.
     stopping: channel::Sender<bool>,
@@ -59,8 +58,8 @@ impl Ui {
     /// # Errors
     /// A port that is taken, or an address, CA or token that can never be used.
     pub async fn bind(server: &Endpoint, home: KeyHome, port: u16) -> Result<Self, ClientError> {
-        let watch = Arc::new(Watch::default());
-        let client = Client::new(server, home, watch.clone())?;
+        // Each run brings an observer of its own.
+        let client = Client::new(server, home, Arc::new(()))?;
         let fault = |source| ClientError::Page { port, source };
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await;
         let listener = listener.map_err(fault)?;
@@ -71,12 +70,12 @@ impl Ui {
             address: format!("http://{host}/{token}/"),
             page: Arc::new(Page {
                 client,
-                watch,
                 token,
                 host,
                 turn: Arc::new(Semaphore::new(1)),
                 stopping: channel::Sender::new(false),
             }),
+            farewell: FAREWELL,
         })
     }
 
@@ -85,28 +84,22 @@ impl Ui {
         &self.address
     }
 
+    /// Sets how long a run may take to end its session when the page is closed down; two seconds unless it is set.
+    pub fn farewell(mut self, farewell: Duration) -> Self {
+        self.farewell = farewell;
+        self
+    }
+
     /// Serves the page until this is there; then ends what runs.
-    ///
-    /// # Errors
-    /// A socket that can no longer be used.
-    pub async fn serve(self, until: impl Future<Output = ()>) -> Result<(), ClientError> {
+    pub async fn serve(self, until: impl Future<Output = ()>) {
         let page = Arc::clone(&self.page);
-        let port = self
-            .listener
-            .local_addr()
-            .map_or(0, |address| address.port());
-        // Events are short and must not wait for each other; a socket that cannot be told so is slower.
-        let listener = self.listener.tap_io(|socket| {
-            let _ = socket.set_nodelay(true);
-        });
-        let outcome = tokio::select! {
-            outcome = axum::serve(listener, router(self.page)).into_future() => outcome,
-            () = until => Ok(()),
-        };
+        tokio::select! {
+            never = connections::accept(self.listener, router(self.page)) => match never {},
+            () = until => {}
+        }
         page.stopping.send_replace(true);
         // Whoever does not end by then loses nothing: its session ends by itself.
-        let _ = tokio::time::timeout(FAREWELL, page.turn.acquire()).await;
-        outcome.map_err(|source| ClientError::Page { port, source })
+        let _ = tokio::time::timeout(self.farewell, page.turn.acquire()).await;
     }
 }
 

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use super::Page;
 use super::event::Problem;
+use super::run::LONGEST_TEXT;
 use crate::circuit::PublicCircuit;
 use crate::client::Client;
 use crate::error::{ClientError, printable};
@@ -19,6 +20,8 @@ use crate::lifecycle::blocking;
 #[derive(Serialize)]
 pub(super) struct Overview {
     server: String,
+    /// The most bytes that a text may have.
+    longest_text: usize,
     circuits: Vec<Offer>,
     /// Why there are none.
     problem: Option<Problem>,
@@ -66,6 +69,7 @@ pub(super) async fn show(State(page): State<Arc<Page>>) -> Json<Overview> {
     };
     Json(Overview {
         server: page.client.http.base().to_owned(),
+        longest_text: LONGEST_TEXT,
         circuits,
         problem,
     })

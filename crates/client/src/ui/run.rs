@@ -18,17 +18,18 @@ use tokio::sync::mpsc::{self, UnboundedReceiver, UnboundedSender};
 
 use super::Page;
 use super::event::{Clear, Event, Field, Letter, Problem};
+use super::watch::Watch;
 use crate::circuit::PublicCircuit;
-use crate::client::milliseconds;
+use crate::client::{Client, milliseconds};
 use crate::error::ClientError;
 use crate::generate::unless;
 use crate::sampling::Sampling;
 use crate::session::Step;
 
-/// Circuits look at the first 160 words; a longer text is a mistake.
-const LONGEST_TEXT: usize = 20_000;
+/// Bytes. Circuits look at the first 160 words; a longer text is a mistake.
+pub(super) const LONGEST_TEXT: usize = 20_000;
 /// Names of one run.
-const MOST_NAMES: u64 = 20;
+const MOST_NAMES: f64 = 20.0;
 /// How long a run waits for the one before to end: one that was cancelled says goodbye to the server first.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -39,22 +40,40 @@ pub(super) struct Order {
     circuit: String,
     /// The text to classify, or what names begin with.
     text: String,
-    /// How many names.
+    /// How many names. Whatever number the field holds is taken here, and refused in words.
     #[serde(default = "one")]
-    count: u64,
+    count: f64,
     #[serde(default)]
     temperature: f64,
 }
 
-fn one() -> u64 {
-    1
+fn one() -> f64 {
+    1.0
 }
 
 /// What a run works with.
 struct Run {
     page: Arc<Page>,
+    client: Client,
     order: Order,
     events: UnboundedSender<Event>,
+}
+
+impl Order {
+    fn check(&self) -> Result<(), Problem> {
+        let bytes = self.text.len();
+        if bytes > LONGEST_TEXT {
+            let message = format!("the text has {bytes} bytes; shorten it to {LONGEST_TEXT}");
+            return Err(Problem::new(message, Some(Field::Text)));
+        }
+        if self.count.fract() != 0.0 || !(1.0..=MOST_NAMES).contains(&self.count) {
+            let message = format!(
+                "that many names are not possible; ask for a whole number from 1 to {MOST_NAMES}"
+            );
+            return Err(Problem::new(message, Some(Field::Count)));
+        }
+        Ok(())
+    }
 }
 
 /// Begins a run; the answer is a stream of events. It is cancelled when nobody reads them any more.
@@ -64,6 +83,7 @@ pub(super) async fn start(State(page): State<Arc<Page>>, Json(order): Json<Order
     match tokio::time::timeout(PATIENCE, turn).await {
         Ok(Ok(turn)) => {
             let run = Run {
+                client: page.client.observed_by(Arc::new(Watch(events.clone()))),
                 page,
                 order,
                 events,
@@ -94,10 +114,7 @@ fn lines(receiver: UnboundedReceiver<Event>) -> Response {
 impl Run {
     async fn go(self, turn: OwnedSemaphorePermit) {
         let start = Instant::now();
-        self.page.watch.begin(self.events.clone());
-        let outcome = self.work().await;
-        self.page.watch.end();
-        self.tell(match outcome {
+        self.tell(match self.work().await {
             Ok(()) => Event::Done {
                 ms: milliseconds(start),
             },
@@ -108,22 +125,9 @@ impl Run {
 
     /// The event is that of the end.
     async fn work(&self) -> Result<(), Event> {
-        let order = &self.order;
-        if order.text.len() > LONGEST_TEXT {
-            let (bytes, most) = (order.text.len(), LONGEST_TEXT);
-            let message = format!("the text has {bytes} bytes; shorten it to {most}");
-            return Err(Event::Error(Problem::new(message, Some(Field::Text))));
-        }
-        if order.count == 0 || order.count > MOST_NAMES {
-            let message = format!(
-                "{} names are not possible; ask for 1 to {MOST_NAMES}",
-                order.count
-            );
-            return Err(Event::Error(Problem::new(message, Some(Field::Count))));
-        }
+        self.order.check().map_err(Event::Error)?;
         let mut cancelled = pin!(self.cancelled());
-        let circuit = self.page.client.circuit(&order.circuit);
-        let circuit = unless(&mut cancelled, circuit).await?;
+        let circuit = unless(&mut cancelled, self.circuit()).await?;
         match circuit.manifest().input.kind {
             InputKind::Bag => unless(&mut cancelled, self.classify(&circuit)).await?,
             InputKind::Tokens => self.generate(&circuit, cancelled).await?,
@@ -131,27 +135,40 @@ impl Run {
         Ok(())
     }
 
+    /// The circuit as the server has it now. If nobody answers, as it was: the server may come back.
+    async fn circuit(&self) -> Result<Arc<PublicCircuit>, ClientError> {
+        let _ = self.client.circuits().await;
+        self.client.circuit(&self.order.circuit).await
+    }
+
     async fn classify(&self, circuit: &PublicCircuit) -> Result<(), ClientError> {
         let text = &self.order.text;
         if text.trim().is_empty() {
             return Err(ClientError::EmptyText); // before keys are made for nothing
         }
-        let bag = circuit.vocabulary().bag(text);
+        self.tell_bag(circuit);
+        self.keys(circuit).await?;
+        self.tell(Event::Clear(Clear::of(&json!({ "text": text }))));
+        let (judge, answer) = self.client.classify_by(&self.order.circuit, text).await?;
+        if judge.manifest().digest != circuit.manifest().digest {
+            self.tell_bag(&judge); // it took the other's place meanwhile
+        }
+        self.tell(Event::Verdict {
+            labels: judge.manifest().output.labels.clone(),
+            clear: Clear::of(&json!({ "label": answer.label, "scores": answer.scores })),
+            answer,
+        });
+        Ok(())
+    }
+
+    /// The text as a circuit that classifies reads it.
+    fn tell_bag(&self, circuit: &PublicCircuit) {
+        let bag = circuit.vocabulary().bag(&self.order.text);
         self.tell(Event::Tokenized {
             tokens: names(circuit, bag.features()),
             dropped_features: bag.dropped(),
             dropped_words: bag.dropped_words(),
         });
-        self.keys(circuit).await?;
-        self.tell(Event::Clear(Clear::of(&json!({ "text": text }))));
-        let name = &circuit.manifest().name;
-        let answer = self.page.client.classify(name, text).await?;
-        self.tell(Event::Verdict {
-            labels: circuit.manifest().output.labels.clone(),
-            clear: Clear::of(&json!({ "label": answer.label, "scores": answer.scores })),
-            answer,
-        });
-        Ok(())
     }
 
     async fn generate(
@@ -175,13 +192,13 @@ impl Run {
                 self.tell(Event::Clear(Clear::of(&json!({ "tokens": [letter] })))); // if there is room for it
             }
         };
-        for _ in 0..order.count {
+        for _ in 0..order.count as u32 {
             self.tell(Event::Clear(Clear::of(&first)));
             let seed = u64::from(rand::random::<u32>()); // as the command line draws it
             let (name, prefix) = (&circuit.manifest().name, &order.text);
-            let client = &self.page.client;
             let generated =
-                client.generate_watched(name, prefix, &sampling, seed, watch, &mut cancelled);
+                self.client
+                    .generate_watched(name, prefix, &sampling, seed, watch, &mut cancelled);
             self.tell(Event::Name(generated.await?));
         }
         Ok(())
@@ -190,7 +207,7 @@ impl Run {
     /// Has keys made and registered if they are missing.
     async fn keys(&self, circuit: &PublicCircuit) -> Result<(), ClientError> {
         let start = Instant::now();
-        let keys = self.page.client.keys(circuit.parameters()).await?;
+        let keys = self.client.keys(circuit.parameters()).await?;
         let record = keys.record();
         self.tell(Event::Keys {
             secret_key_bytes: record.secret_key_bytes,

@@ -1,34 +1,17 @@
-//! What the client does, told to the run that has the turn.
-
-use std::sync::{Mutex, MutexGuard, PoisonError};
+//! What the client of a run does, told to whoever reads the run's events.
 
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::event::{Event, Picture};
 use crate::observer::{Activity, Observer, Wire};
 
-/// Tells the current run, if there is one. What a run tells is bounded by what it does, so its channel is not.
-#[derive(Default)]
-pub(super) struct Watch(Mutex<Option<UnboundedSender<Event>>>);
+/// Each run has its own: what a cancelled one began, such as keys, is told to nobody else. What a run tells is bounded by
+/// what it does, so its channel is not.
+pub(super) struct Watch(pub(super) UnboundedSender<Event>);
 
 impl Watch {
-    pub(super) fn begin(&self, run: UnboundedSender<Event>) {
-        *self.run() = Some(run);
-    }
-
-    pub(super) fn end(&self) {
-        *self.run() = None;
-    }
-
     fn tell(&self, event: Event) {
-        if let Some(run) = self.run().as_ref() {
-            let _ = run.send(event); // whoever has gone is being cancelled
-        }
-    }
-
-    fn run(&self) -> MutexGuard<'_, Option<UnboundedSender<Event>>> {
-        // There is a sender or none, whoever panicked.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let _ = self.0.send(event); // whoever has gone is being cancelled
     }
 }
 

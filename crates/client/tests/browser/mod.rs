@@ -4,6 +4,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
+use std::time::Duration;
 
 use cipherformer_client::{Endpoint, KeyHome, Ui};
 use serde_json::Value;
@@ -24,9 +25,12 @@ pub(crate) struct Answer {
 }
 
 impl Page {
-    /// Serves it in a thread, so that tests can read from sockets as they like.
     pub(crate) fn serve(server: &str, home: &Path) -> Self {
-        let home = KeyHome::new(home).allow_insecure();
+        Self::serve_with(server, KeyHome::new(home).allow_insecure())
+    }
+
+    /// Serves it in a thread, so that tests can read from sockets as they like.
+    pub(crate) fn serve_with(server: &str, home: KeyHome) -> Self {
         let server = Endpoint::new(server);
         let (stop, stopped) = oneshot::channel();
         let (tell, told) = std::sync::mpsc::channel();
@@ -36,7 +40,8 @@ impl Page {
                 let ui = Ui::bind(&server, home, 0).await.expect("a free port");
                 tell.send(ui.address().to_owned()).expect("it waits");
                 let until = async { drop(stopped.await) };
-                ui.serve(until).await.expect("it is served");
+                // However slow the machine is, a run has the time to end.
+                ui.farewell(Duration::from_secs(600)).serve(until).await;
             });
         });
         let address: String = told.recv().expect("it is bound");
@@ -118,12 +123,19 @@ impl Page {
 
     /// All events of a run.
     pub(crate) fn run(&self, order: &Value) -> Vec<Value> {
-        let mut events = events(self.begin(&order.to_string()));
-        let mut all = Vec::new();
-        while let Some(event) = next(&mut events) {
-            all.push(event);
+        rest(&mut events(self.begin(&order.to_string())))
+    }
+
+    /// Begins a run once the one before, which was cancelled, has ended, however long that takes.
+    pub(crate) fn run_in_turn(&self, order: &Value) -> (Value, BufReader<TcpStream>) {
+        loop {
+            let mut events = events(self.begin(&order.to_string()));
+            let first = next(&mut events).expect("an event");
+            let message = first["message"].as_str().unwrap_or_default();
+            if !message.contains("another page has something running") {
+                return (first, events);
+            }
         }
-        all
     }
 }
 
@@ -150,6 +162,11 @@ pub(crate) fn next(events: &mut BufReader<TcpStream>) -> Option<Value> {
     let mut line = String::new();
     events.read_line(&mut line).expect("UTF-8");
     (!line.is_empty()).then(|| serde_json::from_str(&line).expect("JSON"))
+}
+
+/// All events that are still to come.
+pub(crate) fn rest(events: &mut BufReader<TcpStream>) -> Vec<Value> {
+    std::iter::from_fn(|| next(events)).collect()
 }
 
 pub(crate) fn until(events: &mut BufReader<TcpStream>, name: &str) {

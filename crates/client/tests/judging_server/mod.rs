@@ -30,6 +30,15 @@ pub(crate) struct State {
 
 /// A circuit that scores the word "bad" as bad.
 pub(crate) fn circuit(description: &str) -> Arc<Circuit> {
+    circuit_of(description, ["w:bad", "w:good"], ["bad", "good"])
+}
+
+/// The same with other words: each feature is a sign of the label at its place.
+pub(crate) fn circuit_of(
+    description: &str,
+    features: [&str; 2],
+    labels: [&str; 2],
+) -> Arc<Circuit> {
     let integers = |rows, columns, data| IntMatrix::new(rows, columns, data).expect("it fits");
     let model = Model {
         embedding: Embedding {
@@ -50,15 +59,14 @@ pub(crate) fn circuit(description: &str) -> Arc<Circuit> {
             },
         }],
     };
-    let features = ["w:bad", "w:good"].map(str::to_owned).to_vec();
     let description = Description {
         name: "toy".to_owned(),
         description: description.to_owned(),
         parameter_set: INSECURE_TOY.name.to_owned(),
-        labels: vec!["bad".to_owned(), "good".to_owned()],
+        labels: labels.map(str::to_owned).to_vec(),
         policy: OutputPolicy::Scores,
     };
-    let vocabulary = Vocabulary::new(features, 8, 1).expect("distinct");
+    let vocabulary = Vocabulary::new(features.map(str::to_owned).to_vec(), 8, 1).expect("distinct");
     Arc::new(Circuit::new(description, vocabulary, model).expect("a valid circuit"))
 }
 

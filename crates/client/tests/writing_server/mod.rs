@@ -39,7 +39,7 @@ pub(crate) struct State {
 }
 
 /// After token i comes `next[i]`, by far.
-fn circuit(next: [usize; 3]) -> Circuit {
+fn circuit(next: [usize; 3], letters: [&str; 2]) -> Circuit {
     let mut table = vec![-60; 9];
     for (token, next) in next.into_iter().enumerate() {
         table[token * 3 + next] = 60;
@@ -61,7 +61,9 @@ fn circuit(next: [usize; 3]) -> Circuit {
             },
         }],
     };
-    let tokens = ["<end>", "a", "b"].map(str::to_owned).to_vec();
+    let tokens = ["<end>", letters[0], letters[1]]
+        .map(str::to_owned)
+        .to_vec();
     let description = Description {
         name: "toy".to_owned(),
         description: String::new(),
@@ -74,13 +76,9 @@ fn circuit(next: [usize; 3]) -> Circuit {
 }
 
 pub(crate) fn state(next: [usize; 3]) -> Arc<Mutex<State>> {
-    let circuit = circuit(next);
-    let mut manifest = circuit.manifest().clone();
-    manifest.input.kind = InputKind::Tokens;
-    manifest.input.context = CONTEXT;
-    manifest.output.kind = OutputKind::Logits;
+    let (prepared, manifest) = letters(next, ["a", "b"]);
     Arc::new(Mutex::new(State {
-        prepared: PreparedCircuit::new(Arc::new(circuit)).expect("small weights"),
+        prepared,
         manifest,
         key: None,
         sessions: HashMap::new(),
@@ -90,6 +88,17 @@ pub(crate) fn state(next: [usize; 3]) -> Arc<Mutex<State>> {
         nonsense: false,
         busy: 0,
     }))
+}
+
+/// A circuit that knows these letters, for [`State`].
+pub(crate) fn letters(next: [usize; 3], letters: [&str; 2]) -> (PreparedCircuit, Manifest) {
+    let circuit = circuit(next, letters);
+    let mut manifest = circuit.manifest().clone();
+    manifest.input.kind = InputKind::Tokens;
+    manifest.input.context = CONTEXT;
+    manifest.output.kind = OutputKind::Logits;
+    let prepared = PreparedCircuit::new(Arc::new(circuit)).expect("small weights");
+    (prepared, manifest)
 }
 
 pub(crate) fn serve(state: &Arc<Mutex<State>>) -> FakeServer {
@@ -114,7 +123,19 @@ pub(crate) fn answer(state: &mut State, request: &Request) -> Answer {
     let path: Vec<&str> = request.path.split(['/', '?']).skip(2).collect();
     let id = || path[1].parse::<SessionId>().expect("an id that we gave");
     match (request.method.as_str(), path.as_slice()) {
-        ("GET", ["circuits"]) => json(json!({ "circuits": [] })),
+        ("GET", ["circuits"]) => {
+            let Manifest {
+                name,
+                description,
+                digest,
+                parameter_set,
+                ..
+            } = &state.manifest;
+            let circuit = json!({
+                "name": name, "description": description, "digest": digest, "parameter_set": parameter_set,
+            });
+            json(json!({ "circuits": [circuit] }))
+        }
         ("GET", ["circuits", _]) => json(serde_json::to_value(&state.manifest).expect("plain")),
         ("GET", ["circuits", _, "vocabulary"]) => {
             let vocabulary = state.prepared.circuit().vocabulary();

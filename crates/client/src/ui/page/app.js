@@ -1,9 +1,13 @@
 // The page: asks the client program on this computer, and shows what it tells. No key is ever here.
 
 import { fromBase64 } from "./picture.js";
+import * as program from "./program.js";
 import * as view from "./view.js";
 import { $ } from "./view.js";
-import { count, time } from "./words.js";
+import { bytes, count, number, time } from "./words.js";
+
+/** After so many milliseconds without an answer the page says so: longer than a run may wait for another one to end. */
+const LONG = 6000;
 
 /** What the client program said of the server, and which of its circuits is chosen. */
 let overview = { circuits: [] };
@@ -15,11 +19,19 @@ let run = null;
 
 async function load() {
   view.status("Asking the server what it has …");
+  const slow = setTimeout(view.stillAsking, LONG);
   try {
-    overview = await (await fetch("state")).json();
-  } catch {
-    return gone();
+    overview = await program.overview();
+    show();
+  } catch (error) {
+    failed(error);
   }
+  clearTimeout(slow);
+  enable();
+  document.documentElement.dataset.ready ??= Math.round(performance.now());
+}
+
+function show() {
   view.server(overview.server);
   view.circuits(overview, choose);
   if (overview.problem) {
@@ -31,15 +43,19 @@ async function load() {
     view.status("Ready.");
     chooseFirst();
   }
-  enable();
-  document.documentElement.dataset.ready ??= Math.round(performance.now());
 }
 
-/** The client program itself does not answer. */
-function gone() {
-  view.problem("This page has lost its program.", "Start `cipherformer-client ui` again, and open the address that it prints.", true);
-  view.status("Disconnected.");
-  enable();
+/** What was asked or shown did not come to its end. */
+function failed(error) {
+  if (error.name === "AbortError") return ended("Cancelled.");
+  if (error instanceof program.Lost) {
+    view.problem("This page has lost its program.", "Start `cipherformer-client ui` again, and open the address that it prints.", true);
+    return ended("Disconnected.");
+  }
+  console.error(error);
+  run?.abort.abort(); // nobody would see what is still to come
+  view.problem("This page has made a mistake.", `Reload it, and please report this: ${error}`, false);
+  ended("Not done.");
 }
 
 /** A circuit that classifies, if there is one: it answers at once. */
@@ -79,61 +95,41 @@ $("form").addEventListener("submit", (event) => {
 });
 
 async function start() {
-  if (!numbersAreFine()) return;
-  const abort = new AbortController();
+  if (!fieldsAreFine()) return;
   run = {
-    abort,
+    abort: new AbortController(),
     prefix: $("text").value,
     generates: offer.circuit.generates,
     times: { keys: 0, encrypt: 0, roundTrip: 0, server: 0, decrypt: 0 },
     total: { steps: 0, request: 0, response: 0 },
   };
-  view.clean();
-  enable();
+  const slow = setTimeout(view.stillAsking, LONG);
   try {
-    await follow(await ask(abort.signal));
+    view.clean();
+    view.status("Asking the server …");
+    enable();
+    for await (const event of program.run(order(), run.abort.signal)) {
+      clearTimeout(slow);
+      on[event.event](event);
+    }
   } catch (error) {
-    if (error.name === "AbortError") ended("Cancelled.");
-    else gone();
+    failed(error);
   }
+  clearTimeout(slow);
   run = null;
   enable();
 }
 
-function ask(signal) {
+function order() {
   const order = { circuit: offer.name, text: $("text").value };
   if (run.generates) Object.assign(order, { count: $("count").valueAsNumber, temperature: $("temperature").valueAsNumber });
-  const headers = { "content-type": "application/json" };
-  return fetch("run", { method: "POST", headers, body: JSON.stringify(order), signal });
-}
-
-/** One event a line, until the last. */
-async function follow(response) {
-  if (!response.ok) return refused(await response.text());
-  let rest = "";
-  for await (const text of response.body.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop();
-    for (const line of lines) {
-      const event = JSON.parse(line);
-      on[event.event](event);
-      if (["done", "cancelled", "error"].includes(event.event)) return;
-    }
-  }
-  throw new Error("it ended early");
-}
-
-function refused(reason) {
-  view.problem("The program refused.", reason, false);
-  ended("Not done.");
+  return order;
 }
 
 function ended(words) {
   view.status(words);
-  view.layers("Idle", 0, 0);
-  $("luts").textContent = "";
-  view.keys(offer.circuit.keys);
-  if (run.generates) $("name").className = "name";
+  view.idle();
+  if (offer?.circuit) view.keys(offer.circuit.keys);
 }
 
 /** What to show of each event. */
@@ -240,14 +236,19 @@ function add({ encrypt_ms, round_trip_ms, server_ms, decrypt_ms }) {
 
 // Fields
 
-function numbersAreFine() {
-  if (!offer.circuit.generates) return true;
-  const wrong = [$("count"), $("temperature")].find((field) => !Number.isFinite(field.valueAsNumber) || (field === $("count") && field.value % 1));
-  if (!wrong) return true;
-  const label = document.querySelector(`label[for="${wrong.id}"]`).textContent;
-  view.problem("Nothing was sent.", `"${label}" must be a ${wrong.id === "count" ? "whole number, such as 1" : "number, such as 0.8"}.`, false);
+/** The program checks what it gets; here is what it cannot get. */
+function fieldsAreFine() {
+  const size = new TextEncoder().encode($("text").value).length;
+  if (size > overview.longest_text) return refused($("text"), `The text has ${bytes(size)}; shorten it to ${number(overview.longest_text)}.`);
+  const numbers = offer.circuit.generates ? [$("count"), $("temperature")] : [];
+  const wrong = numbers.find((field) => !Number.isFinite(field.valueAsNumber));
+  return !wrong || refused(wrong, `"${wrong.labels[0].textContent}" must be a number, such as ${wrong.defaultValue}.`);
+}
+
+function refused(field, why) {
+  view.problem("Nothing was sent.", why, false);
   view.status("Not done.");
-  blame(wrong);
+  blame(field);
   return false;
 }
 

@@ -1,7 +1,7 @@
 // What is to be seen. Everything that comes from elsewhere is put in as text, never as markup.
 
 import { draw, hex } from "./picture.js";
-import { bytes, count, ratio, size, time } from "./words.js";
+import { bytes, count, ratio, sentence, size, time } from "./words.js";
 
 export const $ = (id) => document.getElementById(id);
 
@@ -19,7 +19,7 @@ export const status = (text) => {
 
 export function problem(title, text, retry) {
   $("problem-title").textContent = title;
-  $("problem-text").textContent = /[.!?]$/.test(text) ? text : `${text[0].toUpperCase()}${text.slice(1)}.`;
+  $("problem-text").textContent = sentence(text);
   $("retry").hidden = !retry;
   $("problem").hidden = false;
   $("problem").scrollIntoView({ block: "nearest" });
@@ -51,6 +51,13 @@ export function circuits(overview, choose) {
   const legend = $("circuits").querySelector("legend");
   const none = element("p", "quiet", overview.problem ? "Circuits are listed when the server is there." : "The server has no circuit.");
   $("circuits").replaceChildren(legend, ...(choices.length ? choices : [none]));
+}
+
+/** The server has taken the question, and says nothing. */
+export function stillAsking() {
+  const words = "No answer from the server yet; still waiting for it.";
+  status(words);
+  $("asking")?.replaceChildren(words);
 }
 
 export const server = (address) => {
@@ -184,6 +191,13 @@ export function layers(words, done, all) {
   bar.style.setProperty("--all", Math.max(1, all));
   bar.setAttribute("aria-valuemax", Math.max(1, all));
   bar.setAttribute("aria-valuenow", done);
+}
+
+/** Nothing runs any more. */
+export function idle() {
+  layers("Idle", 0, 0);
+  $("luts").textContent = "";
+  $("name").className = "name";
 }
 
 export function evaluated(words, luts, ms) {

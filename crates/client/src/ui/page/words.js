@@ -20,7 +20,12 @@ export function time(ms) {
   return `${(ms / 1000).toFixed(2)} s`;
 }
 
-export const count = (n, one, many) => `${whole.format(n)} ${n === 1 ? one : many}`;
+export const number = (n) => whole.format(n);
+
+export const count = (n, one, many) => `${number(n)} ${n === 1 ? one : many}`;
+
+/** With a capital and a full stop, if it has no end of its own. */
+export const sentence = (text) => (!text || /[.!?]$/.test(text) ? text : `${text[0].toUpperCase()}${text.slice(1)}.`);
 
 /** How many times as large. */
 export function ratio(large, small) {

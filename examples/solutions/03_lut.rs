@@ -13,7 +13,6 @@ use cipherformer_fhe::{PreparedLut, linear};
 fn main() -> Result<()> {
     let Keys { secret, evaluation } = Keys::new(&FAST_1024);
 
-    // ANCHOR: quarters
     // x^2 / 4, rounded down, of x from -7 to 7.
     let cells = FAST_1024.bootstrap_polynomial_size;
     let x = |cell| (32.0 * cell_centre(cell, cells)).round() as i64;
@@ -21,19 +20,16 @@ fn main() -> Result<()> {
         .map(|cell| torus::encode(x(cell).pow(2) / 4, 5))
         .collect();
     let quarters = PreparedLut::from_tables(vec![table; 2], Precision::Full, &FAST_1024)?;
-    // ANCHOR_END: quarters
 
     println!("a * b, computed under encryption, for a downwards and b across");
     for a in -3..=3i64 {
         for b in -3..=3i64 {
-            // ANCHOR: product
             let numbers = secret.encrypt_scalars(&[a, b].map(|x| torus::encode(x, 5)));
             let sum_and_difference = IntMatrix::new(2, 2, vec![1, 1, 1, -1]).expect("2 x 2");
             let both = linear(&sum_and_difference, &[0.0; 2], &numbers)?;
             let both = quarters.apply(&both, &evaluation, &|_| ())?;
             let difference = IntMatrix::new(1, 2, vec![1, -1]).expect("1 x 2");
             let product = linear(&difference, &[0.0], &both)?;
-            // ANCHOR_END: product
             let product = torus::decode(&secret.decrypt_scalars(&product), 5)[0];
             ensure!(product == a * b, "{a} * {b} came out as {product}");
             print!("{product:4}");

@@ -25,7 +25,9 @@ fn main() -> Result<()> {
 
     // ANCHOR: move
     let lower = shift(&picture, 4 * WIDTH); // X^256: four rows down
-    let twice = add(&shift(&lower, 16), &picture); // and beside itself
+    // X^16: 16 pixels to the right. X^-16, to the left, is X^(2 * 2048 - 16).
+    let (right, left) = (shift(&picture, 16), shift(&picture, 2 * pixels.len() - 16));
+    let both = add(&left, &right);
     // ANCHOR_END: move
     let got = torus::decode(&key.decrypt_packed(&lower), BITS);
     println!("multiplied by X^256:\n{}", draw(&got));
@@ -40,7 +42,12 @@ fn main() -> Result<()> {
         &got[..4]
     );
 
-    let got = torus::decode(&key.decrypt_packed(&twice), BITS);
-    println!("times X^272, plus the picture:\n{}", draw(&got));
+    let got = torus::decode(&key.decrypt_packed(&both), BITS);
+    println!("times X^-16, plus times X^16:\n{}", draw(&got));
+    let bright = |pixels: &[i64]| pixels.iter().filter(|level| **level > 6).count();
+    ensure!(
+        bright(&got) == 2 * bright(&pixels),
+        "not two whole padlocks"
+    );
     Ok(())
 }

@@ -23,18 +23,18 @@ fn level(x: f64, y: f64) -> i64 {
     match (keyhole, body, shackle) {
         (true, ..) => 0,
         (_, true, _) => 14 - (from_middle / 3.0) as i64, // round, in the light from the front
-        (.., true) => 9,
+        (.., true) => 10,
         _ => 1 + (y / 11.0) as i64,
     }
 }
 
-/// Two rows of pixels a line, dark or bright: for terminals.
+/// Two rows of pixels a line, dark or bright: for terminals. The background is dark, and twice it is too.
 pub fn draw(pixels: &[i64]) -> String {
     let mut text = String::new();
     for rows in pixels.chunks(2 * WIDTH) {
         let (upper, lower) = rows.split_at(WIDTH);
         let pairs = upper.iter().zip(lower);
-        text.extend(pairs.map(|(a, b)| match (*a > 4, *b > 4) {
+        text.extend(pairs.map(|(a, b)| match (*a > 6, *b > 6) {
             (true, true) => '█',
             (true, false) => '▀',
             (false, true) => '▄',

@@ -47,8 +47,9 @@ pub(super) fn run() -> Result<Draw> {
             0 => (format!("body: {} left", step.exponent), 1),
             _ => {
                 let bit = bits[i - 1];
+                let does = if bit == 1 { "turns" } else { "stays" };
                 (
-                    format!("key bit {bit}: {bit} * {} left", step.exponent),
+                    format!("bit is {bit}: {does} ({} left)", step.exponent),
                     bit,
                 )
             }

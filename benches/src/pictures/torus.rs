@@ -133,9 +133,9 @@ fn words(document: Document, cloud: &Cloud, palette: &Palette) -> Document {
     let middle = [
         format!("{} ciphertexts", cloud.points.len()),
         "on the torus;".to_owned(),
-        "noise in the half that".to_owned(),
-        format!("a LUT reads: {}", noise(cloud.measured)),
-        format!("({} predicted)", noise(FAST_1024.lut_input_noise())),
+        "standard deviation".to_owned(),
+        format!("{} of the right", noise(cloud.measured)),
+        format!("half ({} predicted)", noise(FAST_1024.lut_input_noise())),
     ];
     let mut document = document;
     for (i, words) in middle.into_iter().enumerate() {

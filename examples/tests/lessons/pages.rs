@@ -11,7 +11,8 @@ const DARK: &str = "-dark.svg#gh-dark-mode-only";
 /// Pictures of one kind of grey, or on a ground of their own, which are there once.
 const ON_ANY_PAGE: [&str; 2] = ["benchmarks-", "letter.svg"];
 
-/// Rust code is nothing but an inclusion, of a file that is there, or of a part of it that is there.
+/// Rust code is nothing but an inclusion, of a part of a file that is there, or of a whole file, which shows its markers if
+/// it has any.
 pub(crate) fn check_code(path: &Path) {
     for block in Page::read(path).blocks {
         let Block::Code { language, text } = block else {
@@ -35,6 +36,8 @@ pub(crate) fn check_code(path: &Path) {
                 let found = source.lines().filter(|line| line.ends_with(&marker));
                 assert_eq!(found.count(), 1, "{marker}: {place}");
             }
+        } else {
+            assert!(!source.contains("ANCHOR"), "shown with markers: {place}");
         }
     }
 }

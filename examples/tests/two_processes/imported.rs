@@ -44,6 +44,9 @@ const TEXTS: [(&str, &str); 3] = [
     ("an umbrella in the rain", "rain"),
 ];
 
+/// Others, to calibrate with.
+const MORE_TEXTS: [(&str, &str); 2] = [("tea in a cup", "tea"), ("rain, rain", "rain")];
+
 /// Writes what a participant has, and imports it.
 fn import(folder: &Path, out: &Path) {
     let bytes = WEIGHTS
@@ -53,19 +56,16 @@ fn import(folder: &Path, out: &Path) {
         (*name, view.expect("as many values as the shape says"))
     });
     let weights = safetensors::serialize(views, None).expect("names are distinct");
-    let rows = TEXTS
-        .iter()
-        .map(|(text, label)| format!("\"{text}\",{label}\n"));
-    let data = format!("text,label\n{}", rows.collect::<String>());
+    let (texts, more) = (csv(&TEXTS), csv(&MORE_TEXTS));
     for (name, bytes) in [
         ("model.safetensors", &weights[..]),
         ("spec.toml", SPEC.as_bytes()),
         ("vocabulary.txt", b"w:tea\nw:cup\nw:rain\nw:umbrella\n"),
-        ("texts.csv", data.as_bytes()),
+        ("texts.csv", texts.as_bytes()),
+        ("more.csv", more.as_bytes()),
     ] {
         fs::write(folder.join(name), bytes).expect("a temporary file");
     }
-    let texts = folder.join("texts.csv");
     let output = Command::new(program("cipherformer-model"))
         .arg("import")
         .arg("--safetensors")
@@ -73,14 +73,21 @@ fn import(folder: &Path, out: &Path) {
         .arg("--spec")
         .arg(folder.join("spec.toml"))
         .arg("--calibrate")
-        .arg(&texts)
+        .arg(folder.join("more.csv"))
         .arg("--evaluate")
-        .arg(&texts)
+        .arg(folder.join("texts.csv"))
         .arg("--out")
         .arg(out)
         .output()
         .expect("it can be started");
     assert!(output.status.success(), "{output:?}");
+}
+
+fn csv(texts: &[(&str, &str)]) -> String {
+    let rows = texts
+        .iter()
+        .map(|(text, label)| format!("\"{text}\",{label}\n"));
+    format!("text,label\n{}", rows.collect::<String>())
 }
 
 #[test]

@@ -11,52 +11,38 @@ pub(super) struct Asset {
     text: &'static str,
 }
 
-const SCRIPT: &str = "text/javascript; charset=utf-8";
-
 pub(super) static ALL: [Asset; 8] = [
-    Asset {
-        name: "",
-        media_type: "text/html; charset=utf-8",
-        text: include_str!("page/index.html"),
-    },
-    Asset {
-        name: "style.css",
-        media_type: "text/css; charset=utf-8",
-        text: include_str!("page/style.css"),
-    },
-    Asset {
-        name: "icon.svg",
-        media_type: "image/svg+xml",
-        text: include_str!("page/icon.svg"),
-    },
-    Asset {
-        name: "app.js",
-        media_type: SCRIPT,
-        text: include_str!("page/app.js"),
-    },
-    Asset {
-        name: "program.js",
-        media_type: SCRIPT,
-        text: include_str!("page/program.js"),
-    },
-    Asset {
-        name: "view.js",
-        media_type: SCRIPT,
-        text: include_str!("page/view.js"),
-    },
-    Asset {
-        name: "picture.js",
-        media_type: SCRIPT,
-        text: include_str!("page/picture.js"),
-    },
-    Asset {
-        name: "words.js",
-        media_type: SCRIPT,
-        text: include_str!("page/words.js"),
-    },
+    Asset::new(
+        "",
+        "text/html; charset=utf-8",
+        include_str!("page/index.html"),
+    ),
+    Asset::new(
+        "style.css",
+        "text/css; charset=utf-8",
+        include_str!("page/style.css"),
+    ),
+    Asset::new("icon.svg", "image/svg+xml", include_str!("page/icon.svg")),
+    Asset::script("app.js", include_str!("page/app.js")),
+    Asset::script("program.js", include_str!("page/program.js")),
+    Asset::script("view.js", include_str!("page/view.js")),
+    Asset::script("picture.js", include_str!("page/picture.js")),
+    Asset::script("words.js", include_str!("page/words.js")),
 ];
 
 impl Asset {
+    const fn new(name: &'static str, media_type: &'static str, text: &'static str) -> Self {
+        Self {
+            name,
+            media_type,
+            text,
+        }
+    }
+
+    const fn script(name: &'static str, text: &'static str) -> Self {
+        Self::new(name, "text/javascript; charset=utf-8", text)
+    }
+
     pub(super) fn response(&self) -> Response {
         ([(CONTENT_TYPE, self.media_type)], self.text).into_response()
     }

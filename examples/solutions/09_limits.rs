@@ -9,6 +9,8 @@ use cipherformer_examples::keys::Keys;
 /// Bits of the ring key, and how many decrypted values the attacker gets to see.
 const BITS: usize = FAST_1024.ring_dimension;
 const SHOWN: usize = BITS + 64;
+/// What the victim encrypts and shows to nobody.
+const SECRETS: [i64; 8] = [5, -3, 7, 2, -6, 0, 4, -1];
 /// An equation modulo 2: a bit for each bit of the key, and the right side.
 type Equation = [u64; BITS / 64 + 1];
 
@@ -17,7 +19,8 @@ fn main() -> Result<()> {
     // All that the attacker has: ciphertexts, which anybody sees, and what they decrypt to.
     let ciphertexts = victim.secret.encrypt_scalars(&[0; SHOWN]);
     let decrypted = victim.secret.decrypt_scalars(&ciphertexts);
-    let secret = victim.encrypt(&[5, -3, 7], 16);
+    let secret = victim.encrypt(&SECRETS, 16);
+    println!("encrypted: {SECRETS:?}");
 
     for kept_bits in [64, 63, 16] {
         let rounded = decrypted
@@ -34,10 +37,8 @@ fn main() -> Result<()> {
             .chunks(BITS + 1)
             .map(|ciphertext| open(ciphertext, &key));
         let opened: Vec<i64> = opened.collect();
-        println!(
-            "values of {kept_bits} bits: a stranger reads {opened:?} where [5, -3, 7] was encrypted"
-        );
-        ensure!((opened == [5, -3, 7]) == (kept_bits == 64), "unexpected");
+        println!("values of {kept_bits} bits: a stranger reads {opened:?}");
+        ensure!((opened == SECRETS) == (kept_bits == 64), "unexpected");
     }
     Ok(())
 }

@@ -131,7 +131,7 @@ fn a_server_must_be_named_and_there() {
         let page = refusal(&run(home, &format!("--server {address} ui")));
         assert_eq!(page, error, "a page that can never work is not served");
     }
-    let error = refusal(&classify(home, &fake_server::unused_address()));
+    let error = refusal(&classify(home, fake_server::NOBODY));
     assert!(error.contains("there is no server at"), "{error}");
     assert!(error.contains("cipherformer-server"), "{error}");
     assert!(!home.join("keys").exists(), "no keys are made for nothing");

@@ -97,9 +97,8 @@ fn a_prefix_may_come_from_standard_input() {
 #[test]
 fn what_is_no_number_is_a_usage_error() {
     let home = tempfile::tempdir().expect("a temporary folder");
-    let address = fake_server::unused_address();
     for options in ["--temperature hot", "--top-k -1", "--count -1", "--seed x"] {
-        let output = run(home.path(), &address, options);
+        let output = run(home.path(), fake_server::NOBODY, options);
         assert_eq!(output.status.code(), Some(2), "{options}: {output:?}");
     }
 }

@@ -6,7 +6,7 @@ mod judging_server;
 
 use browser::{Answer, Page};
 use cipherformer_client::{Endpoint, KeyHome, Ui};
-use fake_server::{FakeServer, unused_address};
+use fake_server::{FakeServer, NOBODY};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Read};
 use std::net::TcpStream;
@@ -151,7 +151,7 @@ fn what_there_is_is_told_before_anything_runs() {
     );
     assert!(keys["evaluation_key_bytes"].as_u64() > keys["secret_key_bytes"].as_u64());
 
-    let nobody = Page::serve(&unused_address(), home.path());
+    let nobody = Page::serve(NOBODY, home.path());
     let problem = overview(&nobody)["problem"].clone();
     assert_eq!(problem["field"], Value::Null, "it may be tried again");
     let message = problem["message"].as_str().expect("a sentence");

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
@@ -34,12 +35,15 @@ export async function stop(child, signal = "SIGINT") {
 
 /** A port that was free a moment ago. */
 export async function freePort() {
-  const socket = createServer().listen(0, "127.0.0.1");
-  await once(socket, "listening");
-  const { port } = socket.address();
-  socket.close();
-  await once(socket, "close");
-  return port;
+  for (;;) {
+    const port = randomInt(20_000, 30_000); // below those that systems give to programs that ask for any
+    const socket = createServer().listen(port, "127.0.0.1");
+    const taken = await once(socket, "listening").then(() => false, () => true);
+    if (taken) continue;
+    socket.close();
+    await once(socket, "close");
+    return port;
+  }
 }
 
 /** A server with the real circuits. */

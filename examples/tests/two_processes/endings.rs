@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 use serde_json::Value;
 
 use crate::pair::{Server, circuits, client, program};
-use crate::{answers, run};
+use crate::{PROMPTS, answers, run};
 
 fn text(output: &Output) -> String {
     assert_eq!(output.status.code(), Some(0), "{output:?}");
@@ -49,7 +49,7 @@ fn keys_are_rotated_and_forgotten_and_both_sides_show_what_they_have() {
         "prompt-guard",
         "--json",
         "--",
-        "hello, server",
+        PROMPTS[1],
     ];
     let first = &answers(&with_server(&prompt))[0];
     assert!(

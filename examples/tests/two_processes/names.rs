@@ -3,19 +3,18 @@
 use std::path::Path;
 use std::process::Output;
 
-use cipherformer_circuit::{Bag, Circuit, Plain};
+use cipherformer_circuit::Circuit;
 use cipherformer_client::{END, Sampling};
-use rand::rngs::StdRng;
-use rand::{RngExt, SeedableRng};
 use serde_json::Value;
 
+use crate::draws::Logits;
 use crate::pair::{Server, circuits, client};
 use crate::{answers, refusal};
 
 const CIRCUIT: &str = "names-gpt";
 const TEMPERATURE: f64 = 0.8;
-/// Noise and rounding move the borders between letters by less than this.
-const TOLERANCE: f64 = 0.1;
+/// Steps that this circuit's logits are shown in.
+const STEP: f64 = 0.1;
 
 fn run(home: &Path, server: &Server, options: &str) -> Output {
     let line = format!(
@@ -61,8 +60,7 @@ fn names_in_two_processes() {
     assert!(refusal(&run(&home, &server, "--prefix Mar")).contains("no letter 'M'"));
 }
 
-/// Every letter is the one that the reference draws with this seed, or the draw fell so close to the
-/// border that noise may have decided.
+/// Checks the letters of a name against those that the reference draws.
 fn check(circuit: &Circuit, name: &Value, prefix: &str) {
     let letter = |letter: char| letter as usize - 'a' as usize + 1;
     let text = name["text"].as_str().expect("a text");
@@ -71,18 +69,7 @@ fn check(circuit: &Circuit, name: &Value, prefix: &str) {
     tokens.push(END);
     let evaluated = name["tokens"].as_u64().expect("a number") as usize;
     let sampling = Sampling::new(TEMPERATURE, None).expect("valid");
-    let mut random = StdRng::seed_from_u64(name["seed"].as_u64().expect("a number"));
-    let bags = tokens[..evaluated].iter().copied().map(Bag::token);
-    let bags: Vec<Bag> = bags.collect();
-    let logits = Plain::reference().outputs(circuit, &bags).expect("valid");
-    for position in prefix.len()..evaluated {
-        let probabilities = sampling.probabilities(&logits[position]);
-        let number: f64 = random.random();
-        let low: f64 = probabilities[..tokens[position + 1]].iter().sum();
-        let high = low + probabilities[tokens[position + 1]];
-        assert!(
-            (low - TOLERANCE..high + TOLERANCE).contains(&number),
-            "{name}, letter {position}: {low} to {high}, and the draw was {number}"
-        );
-    }
+    let seed = name["seed"].as_u64().expect("a number");
+    let logits = Logits::after(circuit, &tokens[..evaluated], STEP);
+    logits.check_draws(prefix.len(), &tokens[prefix.len() + 1..], &sampling, seed);
 }

@@ -96,7 +96,8 @@ mod tests {
             right in ".{1,40}",
             wrong in ".{1,40}",
         ) {
-            prop_assume!(right != wrong);
+            // HMAC, and with it scrypt, takes a short key and the same with zeros behind it for one.
+            prop_assume!(right.trim_end_matches('\0') != wrong.trim_end_matches('\0'));
             let sealed = seal(&plaintext, &passphrase(&right), QUICK);
             prop_assert!(sealed.len() <= plaintext.len() + OVERHEAD);
             prop_assert!(check(&sealed).is_ok());

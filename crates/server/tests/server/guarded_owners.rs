@@ -9,7 +9,7 @@ use cipherformer_server::TokenFile;
 
 use crate::names::circuit;
 use crate::texts::{WRITER, sessions};
-use crate::world::{Answer, CLIENT, World, evaluation};
+use crate::world::{Answer, CLIENT, World, before_midnight, evaluation};
 
 /// Longer than a running server takes to see that its tokens have changed.
 const SEEN: Duration = Duration::from_millis(1100);
@@ -131,6 +131,7 @@ async fn a_session_is_its_tokens_alone() {
 
 #[tokio::test]
 async fn a_budget_is_the_tokens_and_no_more_is_evaluated() {
+    before_midnight().await;
     let (world, file, [alice, bob]) = guarded([("alice", Some(2)), ("bob", None)]);
     for token in [&alice, &bob] {
         register(&world, token).await;

@@ -1,12 +1,12 @@
 //! Clients that leave while the server works for them.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use axum::http::Method;
 use cipherformer_protocol::{EVENTS, OCTETS, routes};
 
 use crate::operation::figure;
-use crate::socket::{Served, deep_luts, deep_world, send};
+use crate::socket::{ENDLESS, Served, deep_luts, deep_world, send};
 use crate::texts::{self, WRITER, append, open, show};
 use crate::world::CLIENT;
 
@@ -14,7 +14,7 @@ const STOPPED: &str = r#"cipherformer_evaluations_total{circuit="deep",outcome="
 
 #[tokio::test]
 async fn an_evaluation_stops_when_its_client_leaves() {
-    let (world, path) = deep_world(|_| ()).await;
+    let (world, path) = deep_world(ENDLESS, |_| ()).await;
     let served = Served::start(world).await;
     for (index, accept) in [OCTETS, EVENTS].into_iter().enumerate() {
         let before = figure(&served.world, "cipherformer_luts_total").await;
@@ -22,28 +22,22 @@ async fn an_evaluation_stops_when_its_client_leaves() {
         let stream = send(served.address, &Method::POST, &path, accept, &CLIENT.input).await;
         served.until("cipherformer_luts_total", before + 1.0).await;
         drop(stream);
-        let start = Instant::now();
         served.until(STOPPED, (index + 1) as f64).await;
-        let took = start.elapsed();
-        assert!(took < Duration::from_millis(500), "{accept}: {took:?}");
         assert_eq!(
             figure(&served.world, "cipherformer_queue_running").await,
             Some(0.0)
         );
         let after = figure(&served.world, "cipherformer_luts_total").await;
         let luts = after.unwrap_or(0.0) - before;
-        assert!(
-            luts < deep_luts() / 2.0,
-            "{accept}: {luts} of {}",
-            deep_luts()
-        );
+        let all = deep_luts(ENDLESS);
+        assert!(luts < all / 2.0, "{accept}: {luts} of {all}");
     }
     served.world.check_works().await;
 }
 
 #[tokio::test]
 async fn a_client_that_leaves_the_queue_makes_room() {
-    let (world, path) = deep_world(|config| config.queue = 7).await;
+    let (world, path) = deep_world(ENDLESS, |config| config.queue = 7).await;
     let served = Served::start(world).await;
     let ask = || send(served.address, &Method::POST, &path, EVENTS, &CLIENT.input);
     let running = ask().await;

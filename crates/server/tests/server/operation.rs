@@ -113,9 +113,12 @@ async fn figures_say_who_was_turned_away_and_what_was_damaged() {
         Some(1.0)
     );
     world.register().await;
-    futures_util::future::join_all((0..5).map(|_| world.evaluate())).await;
+    // Most of these come while the only place is taken.
+    let answers = futures_util::future::join_all((0..5).map(|_| world.evaluate())).await;
+    let refused = answers.iter().filter(|answer| answer.status == 429).count();
+    assert!(refused > 0);
     let full = figure(&world, r#"cipherformer_turned_away_total{reason="full"}"#).await;
-    assert_eq!(full, Some(4.0));
+    assert_eq!(full, Some(refused as f64));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use cipherformer_server::Owner;
 use futures_util::future::join_all;
 
 use crate::texts::{WRITER, sessions, world};
-use crate::world::{Answer, CLIENT, World, another_key, evaluation, named};
+use crate::world::{Answer, CLIENT, World, another_key, before_midnight, evaluation, named};
 
 async fn register(world: &World, owner: &Owner) -> StatusCode {
     let path = routes::key_upload(&CLIENT.id, "insecure-toy");
@@ -144,6 +144,7 @@ async fn an_owner_with_a_name_has_only_so_many_keys() {
 
 #[tokio::test]
 async fn a_budget_is_for_a_day_and_outlasts_a_restart() {
+    before_midnight().await;
     let world = World::new();
     let alice = budget("alice", 3);
     register(&world, &alice).await;
@@ -184,28 +185,32 @@ async fn a_stream_is_not_begun_when_the_budget_is_used_up() {
 
 #[tokio::test]
 async fn what_fails_or_is_refused_costs_nothing() {
+    before_midnight().await;
     let world = World::with(|config| config.queue = 0);
-    let alice = budget("alice", 2);
+    let alice = budget("alice", 5);
     assert_eq!(evaluate(&world, &alice).await.status, 404);
     register(&world, &alice).await;
     let path = evaluation();
     let bad = world.send_as(&alice, Method::POST, &path, "bad").await;
     assert_eq!(bad.status, StatusCode::UNPROCESSABLE_ENTITY);
-    // One of these gets the only place.
+    // Most of these come while the only place is taken.
     let answers = join_all((0..5).map(|_| evaluate(&world, &alice))).await;
     let served = answers.iter().filter(|answer| answer.status == 200).count();
-    assert_eq!(served, 1);
+    assert!((1..5).contains(&served), "{served}");
     std::fs::write(world.key_file(), "damaged").expect("written");
     let world = world.restart();
     assert_eq!(evaluate(&world, &alice).await.status, 404);
     register(&world, &alice).await;
-    CLIENT.check(&evaluate(&world, &alice).await.body);
+    for _ in served..5 {
+        CLIENT.check(&evaluate(&world, &alice).await.body);
+    }
     let over = evaluate(&world, &alice).await.problem();
     assert_eq!(over.kind, ProblemKind::BudgetExhausted);
 }
 
 #[tokio::test]
 async fn requests_at_once_do_not_get_more_than_the_budget() {
+    before_midnight().await;
     let world = World::new();
     let alice = budget("alice", 3);
     register(&world, &alice).await;
@@ -218,6 +223,7 @@ async fn requests_at_once_do_not_get_more_than_the_budget() {
 
 #[tokio::test]
 async fn each_token_counts() {
+    before_midnight().await;
     let world = world(|_| ()).await;
     let alice = budget("alice", 3);
     let path = routes::key_upload(&WRITER.id, "insecure-precise");

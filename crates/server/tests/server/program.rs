@@ -178,12 +178,12 @@ fn a_crash_loses_no_key_that_was_acknowledged() {
     server.kill();
 }
 
-/// An evaluation of a second, under way when the program is told to stop.
+/// An evaluation of two seconds, under way when the program is told to stop.
 #[cfg(unix)]
 #[test]
 #[expect(clippy::disallowed_types, reason = "these tests play the client too")]
 fn what_is_under_way_is_answered_before_it_stops() {
-    const DEPTH: usize = 30;
+    const DEPTH: usize = 60;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let circuits = folder.path().join("circuits");
     let circuit = deep_circuit(&FAST_1024, "deep", DEPTH);

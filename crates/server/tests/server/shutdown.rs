@@ -6,12 +6,12 @@ use axum::http::Method;
 use cipherformer_protocol::{EVENTS, OCTETS, ProblemKind, routes};
 use tokio::net::TcpStream;
 
-use crate::socket::{Served, deep_world, read, send};
+use crate::socket::{ENDLESS, LONG, Served, deep_world, read, send};
 use crate::world::CLIENT;
 
 #[tokio::test]
 async fn evaluations_under_way_are_answered_and_all_others_told() {
-    let (world, path) = deep_world(|config| config.queue = 19).await;
+    let (world, path) = deep_world(LONG, |config| config.queue = 19).await;
     let served = Served::start(world).await;
     let address = served.address;
     let ask = |accept| send(address, &Method::POST, &path, accept, &CLIENT.input);
@@ -50,14 +50,14 @@ async fn evaluations_under_way_are_answered_and_all_others_told() {
 
 #[tokio::test]
 async fn patience_with_evaluations_under_way_has_an_end() {
-    let (world, path) = deep_world(|config| config.shutdown_seconds = 0).await;
+    let (world, path) = deep_world(ENDLESS, |config| config.shutdown_seconds = 0).await;
     let served = Served::start(world).await;
     let stream = send(served.address, &Method::POST, &path, OCTETS, &CLIENT.input).await;
     served.until("cipherformer_luts_total", 1.0).await;
     let start = Instant::now();
     served.stop.send(()).expect("it serves");
     served.task.await.expect("no panic").expect("it stops");
-    assert!(start.elapsed() < Duration::from_millis(300));
+    assert!(start.elapsed() < Duration::from_secs(5));
     assert_eq!(
         read(stream).await,
         "",
@@ -67,7 +67,7 @@ async fn patience_with_evaluations_under_way_has_an_end() {
 
 #[tokio::test]
 async fn an_idle_server_stops_at_once_whoever_is_connected() {
-    let (world, _) = deep_world(|_| ()).await;
+    let (world, _) = deep_world(LONG, |_| ()).await;
     let served = Served::start(world).await;
     let _idle = TcpStream::connect(served.address)
         .await

@@ -15,8 +15,10 @@ use tokio::task::JoinHandle;
 use crate::operation::figure;
 use crate::world::{CLIENT, World, deep_circuit};
 
-/// LUT layers of the circuit `deep`.
-const DEPTH: usize = 300;
+/// LUT layers of a circuit `deep` that takes about two seconds: what comes meanwhile comes before its end.
+pub(crate) const LONG: usize = 600;
+/// And of one that takes so long that somebody has to stop it.
+pub(crate) const ENDLESS: usize = 6000;
 
 /// A world, and a socket where it is served.
 pub(crate) struct Served {
@@ -56,11 +58,12 @@ impl Served {
     }
 }
 
-/// A world whose circuit `deep` takes about a second, and the path of an evaluation of it.
+/// A world whose circuit `deep` has so many LUT layers, and the path of an evaluation of it.
 pub(crate) async fn deep_world(
+    depth: usize,
     change: impl FnOnce(&mut cipherformer_server::Config),
 ) -> (World, String) {
-    let circuit = deep_circuit(&INSECURE_TOY, "deep", DEPTH);
+    let circuit = deep_circuit(&INSECURE_TOY, "deep", depth);
     let world = World::with(|config| {
         circuit.save(&config.circuits.join("deep")).expect("saved");
         change(config);
@@ -71,8 +74,8 @@ pub(crate) async fn deep_world(
 }
 
 /// LUTs of an evaluation of `deep`.
-pub(crate) fn deep_luts() -> f64 {
-    8.0 * DEPTH as f64
+pub(crate) fn deep_luts(depth: usize) -> f64 {
+    8.0 * depth as f64
 }
 
 /// Sends a request and leaves the connection open.

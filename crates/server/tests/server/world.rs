@@ -4,6 +4,7 @@ use std::fs;
 use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
@@ -238,6 +239,16 @@ fn copy(from: &Path, to: &Path) {
 /// The database of a data directory, as another program sees it.
 pub(crate) fn database(config: &Config) -> Connection {
     Connection::open(config.data_dir.join("server.db")).expect("a database")
+}
+
+/// Budgets are for a day: waits for the next one (UTC) if this one ends within a minute.
+pub(crate) async fn before_midnight() {
+    const DAY: u64 = 24 * 60 * 60;
+    let now = UNIX_EPOCH.elapsed().expect("later").as_secs();
+    let left = DAY - now % DAY;
+    if left < 60 {
+        tokio::time::sleep(Duration::from_secs(left)).await;
+    }
 }
 
 /// Somebody with a name.

@@ -9,7 +9,7 @@ use tokio_rustls::TlsConnector;
 use super::*;
 
 /// How patient the sockets here are.
-const SHORT: Duration = Duration::from_millis(300);
+const SHORT: Duration = Duration::from_secs(3);
 
 /// A socket under TLS, and what a client needs to trust it.
 async fn socket() -> (Socket, TlsConnector) {

@@ -150,10 +150,13 @@ fn lengths(key: &[u8]) -> [(usize, usize); 4] {
         (ring, RING_KEY_BODY_BITS),
     ];
     let mut from = 0;
+    // Behind the name of the set, or a seed, whose last bytes may look like the first ones of the length.
+    const NEAR: usize = 300;
     parts.map(|(bodies, bits)| {
         let count = (bodies * bits as usize).div_ceil(64);
         let length = (count as u64).to_le_bytes();
-        let position = key[from..].windows(8).position(|window| window == length);
+        let mut near = key[from..from + NEAR].windows(8);
+        let position = near.rposition(|window| window == length);
         let position = from + position.expect("the number of words stands before them");
         from = position + 8 + 8 * count;
         (position, count)

@@ -14,6 +14,9 @@ const WAITING: &str = "waiting for a turn";
 const PREPARING: &str = "preparing the key";
 const EVALUATING: &str = "evaluating";
 
+/// Within a layer, reports come at least so far apart: each wakes server and client up, on cores that evaluate.
+const PAUSE: Duration = Duration::from_millis(40);
+
 /// Passes on how far an evaluation is; never goes backwards, though many threads report.
 pub(crate) struct Watch {
     watch: Box<dyn Fn(Progress) + Send + Sync>,
@@ -35,6 +38,8 @@ struct State {
     done: Done,
     /// When the first layer began.
     start: Option<Instant>,
+    /// When the last report on LUTs or layers was due.
+    told: Option<Instant>,
 }
 
 impl Watch {
@@ -86,20 +91,17 @@ impl Watch {
     }
 
     fn advance(&self, to: Done) {
-        let mut state = self.state();
+        let (mut state, now) = (self.state(), Instant::now());
         let before = state.done;
-        let done = Done {
-            layers: to.layers.max(before.layers),
-            luts: to.luts.max(before.luts),
-        };
-        if done == before {
-            return;
-        }
-        state.done = done;
+        let due = state.advance(to, now);
+        let done = state.done;
         if done.luts > before.luts {
             self.metrics.luts(done.luts - before.luts);
         }
-        let spent = state.start.map(|start| start.elapsed());
+        if !due {
+            return;
+        }
+        let spent = state.start.map(|start| now - start);
         self.send(Progress {
             seconds_left: spent.and_then(|spent| seconds_left(spent, done.luts, self.total.luts)),
             ..self.progress(EVALUATING, done)
@@ -125,6 +127,23 @@ impl Watch {
     fn state(&self) -> MutexGuard<'_, State> {
         // What is behind the lock is consistent after every step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Takes note of what is done by now; whether a report is due.
+    fn advance(&mut self, to: Done, now: Instant) -> bool {
+        let before = self.done;
+        self.done = Done {
+            layers: to.layers.max(before.layers),
+            luts: to.luts.max(before.luts),
+        };
+        let soon = self.told.is_some_and(|told| now - told < PAUSE);
+        let due = self.done.layers > before.layers || self.done != before && !soon;
+        if due {
+            self.told = Some(now);
+        }
+        due
     }
 }
 
@@ -179,6 +198,25 @@ impl Observer<Encrypted<'_>> for Position<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_layer_is_told_and_luts_now_and_then() {
+        let (mut state, start) = (State::default(), Instant::now());
+        let mut due = |layers, luts, pauses: f64| {
+            state.advance(Done { layers, luts }, start + PAUSE.mul_f64(pauses))
+        };
+        assert!(due(1, 1, 0.0), "the first");
+        assert!(!due(1, 2, 0.9), "too soon");
+        assert!(due(1, 3, 1.0));
+        assert!(!due(1, 3, 3.0), "nothing new");
+        assert!(!due(1, 2, 3.0), "late from another thread");
+        assert!(due(1, 4, 3.0));
+        assert!(due(2, 4, 3.1), "a layer");
+        assert!(!due(2, 5, 4.0), "too soon after it");
+        assert!(!due(1, 6, 4.0), "not back to an earlier layer");
+        assert!(due(2, 7, 4.2));
+        assert_eq!(state.done, Done { layers: 2, luts: 7 });
+    }
 
     #[test]
     fn the_rest_takes_as_long_as_what_was_done() {

@@ -80,13 +80,13 @@ impl Listener for Socket {
 
     async fn accept(&mut self) -> (Connection, SocketAddr) {
         let Some(tls) = &mut self.tls else {
-            let (stream, peer) = Listener::accept(&mut self.tcp).await;
+            let (stream, peer) = accept(&mut self.tcp).await;
             return (Either::Left(stream), peer);
         };
         loop {
             let room = tls.handshakes.len() < MOST_HANDSHAKES;
             tokio::select! {
-                (stream, peer) = Listener::accept(&mut self.tcp), if room => tls.begin(stream, peer),
+                (stream, peer) = accept(&mut self.tcp), if room => tls.begin(stream, peer),
                 Some(shaken) = tls.handshakes.join_next() => {
                     if let Ok(Some(connection)) = shaken {
                         return connection;
@@ -99,6 +99,14 @@ impl Listener for Socket {
     fn local_addr(&self) -> io::Result<SocketAddr> {
         Ok(self.address)
     }
+}
+
+/// The next connection. Events and answers leave at once: they do not wait until what went before them is acknowledged.
+async fn accept(tcp: &mut TcpListener) -> (TcpStream, SocketAddr) {
+    let (stream, peer) = Listener::accept(tcp).await;
+    // At worst they come later.
+    let _ = stream.set_nodelay(true);
+    (stream, peer)
 }
 
 impl Tls {

@@ -255,6 +255,7 @@ fn margin(circuit: &Circuit, bag: &Bag) -> f64 {
         before.values.into_inner().expect("no panic")
     };
     let exact = values(Plain::reference());
+    assert!(!exact.is_empty(), "{node} is there");
     let mut variances = vec![circuit.parameters().lut_input_variance(); exact.len()];
     for noisy in (0..RUNS).map(|seed| values(Plain::simulate(seed))) {
         for ((variance, noisy), exact) in variances.iter_mut().zip(noisy).zip(&exact) {
